@@ -1,0 +1,92 @@
+"""Color counts: how often each distinct colour occurs, exactly. Counts of parts add up."""
+
+import threading
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.color import kernels
+
+_AT_ONCE = 1 << 31  # pixels; the table counts in 32 bits
+
+
+class _Scratch(threading.local):
+    """Tables over all 2²⁴ colours, kept by each thread and left empty after each use.
+
+    The system hands out their pages when they are first touched: an image pays for its colours.
+    """
+
+    def __init__(self) -> None:
+        self.renew()
+
+    def renew(self) -> None:
+        self.table = np.zeros(kernels.CODES, np.uint32)
+        self.cells = np.zeros(kernels.CELLS, np.uint8)
+        self.empty = True
+
+
+_scratch = _Scratch()
+
+
+@dataclass(frozen=True, eq=False)
+class ColorCounts:
+    """The distinct colours of some pixels, and how many pixels have each.
+
+    codes : (n,) uint32, ascending Morton codes (see `kernels`).
+    counts : (n,) int64, all positive.
+    """
+
+    codes: NDArray[np.uint32]
+    counts: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.codes)
+
+    def __add__(self, other: "ColorCounts") -> "ColorCounts":
+        if not len(self) or not len(other):
+            return self if len(self) else other
+        codes = np.concatenate([self.codes, other.codes])
+        order = np.argsort(codes, kind="stable")  # merges two sorted runs
+        codes = codes[order]
+        first = np.flatnonzero(np.concatenate(([True], codes[1:] != codes[:-1])))
+        counts = np.concatenate([self.counts, other.counts])[order]
+        return ColorCounts(codes[first], np.add.reduceat(counts, first))
+
+    @property
+    def total(self) -> int:
+        """Number of pixels counted."""
+        return int(self.counts.sum())
+
+    @property
+    def planes(self) -> NDArray[np.uint8]:
+        """Red, green and blue of each distinct colour: (3, n)."""
+        planes = np.empty((3, len(self.codes)), np.uint8)
+        kernels.unpack_codes(self.codes, planes)
+        return planes
+
+
+def count_colors(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None = None) -> ColorCounts:
+    """Count the distinct colours of an image or pixel array (…, 3); pixels of alpha (…) 0 do not count."""
+    flat = np.ascontiguousarray(pixels).reshape(-1, 3)
+    mask = np.empty(0, np.uint8) if alpha is None else np.ascontiguousarray(alpha).reshape(-1)
+    if len(mask) not in (0, len(flat)):
+        raise ValueError(f"alpha has {len(mask)} values for {len(flat)} pixels")
+    total = ColorCounts(np.empty(0, np.uint32), np.empty(0, np.int64))
+    for start in range(0, len(flat), _AT_ONCE):
+        part = slice(start, start + _AT_ONCE)
+        total += _count(flat[part], mask[part])
+    return total
+
+
+def _count(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> ColorCounts:
+    if not _scratch.empty:  # an interrupt (Ctrl-C in a notebook) cut the last count short
+        _scratch.renew()
+    _scratch.empty = False
+    kernels.count_pixels(pixels, alpha, _scratch.table, _scratch.cells)
+    room = min(len(pixels), kernels.CODES)
+    codes = np.empty(room, np.uint32)
+    counts = np.empty(room, np.int64)
+    found = kernels.drain_table(_scratch.table, _scratch.cells, codes, counts)
+    _scratch.empty = True
+    return ColorCounts(codes[:found].copy(), counts[:found].copy())

@@ -1,0 +1,197 @@
+"""k-means on color counts: exactly k distinct 8-bit colours, none of them unused.
+
+Starts and split-and-merge moves work on coarse bins; the best start is refined on the exact distinct
+colours, then on the grid of 8-bit colours, where the palette lives. All sums are integers and all
+chance is seeded, so the same counts give the same palette on any machine.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.color.counts import ColorCounts
+from pipeline.color.lloyd import explained, recentre, refine
+from pipeline.color.moves import improve
+from pipeline.color.seeding import seed_by_chance, seed_by_cuts
+from pipeline.color.tree import COLORS, SCALE, Tree, assign, build_tree
+
+MAX_COLORS = 65_536
+_NO_LABELS = np.empty(0, np.int32)
+_SEEDING_STEPS = 8  # enough for a start to be moved about; exactness comes later
+_SEEDING_TOL = 1e-3
+_BIN_STEPS = 50
+_BIN_TOL = 1e-4
+_MOVE_ROUNDS = 30
+_MOST_MOVED = 1024  # beyond, a round of moves (k² distances) costs more than it gains
+_GRID_STEPS = 20
+
+
+@dataclass(frozen=True)
+class KMeans:
+    """Settings of a fit. The defaults are the job spec's.
+
+    colors : 1 to 65,536. init : "auto", "wu" or "kmeans++". attempts : the best of so many times
+    the starts is taken. max_iter, tol : steps on exact colours, and the relative fall of the
+    inertia that ends them. seed : of the k-means++ starts.
+    """
+
+    colors: int = 16
+    init: str = "auto"
+    attempts: int = 1
+    max_iter: int = 100
+    tol: float = 1e-4
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.colors <= MAX_COLORS:
+            raise ValueError(f"colors must be from 1 to {MAX_COLORS}, not {self.colors}")
+        if self.init not in ("auto", "wu", "kmeans++"):
+            raise ValueError(f"init must be 'auto', 'wu' or 'kmeans++', not {self.init!r}")
+        if self.attempts < 1 or self.max_iter < 1 or not self.tol >= 0:
+            raise ValueError(
+                f"attempts and max_iter must be at least 1 and tol at least 0, "
+                f"not {self.attempts}, {self.max_iter} and {self.tol}"
+            )
+
+
+@dataclass(frozen=True, eq=False)
+class Codebook:
+    """What a fit found, in no particular order.
+
+    colors : (k, 3) uint8, all distinct. labels : (n,) int32, the nearest of them to each distinct
+    colour, ties to the lowest index. totals : (k, 4) int64, pixels and sums of colours per cluster.
+    """
+
+    colors: NDArray[np.uint8]
+    labels: NDArray[np.int32]
+    totals: NDArray[np.int64]
+    iterations: int
+    converged: bool
+
+
+def fit(counts: ColorCounts, settings: KMeans) -> Codebook:
+    """Find `settings.colors` colours, or all there are if the counts have no more.
+
+    Raises ValueError if nothing was counted.
+    """
+    n = len(counts)
+    if n == 0:
+        raise ValueError("there are no pixels to fit: all are fully transparent, or the image is empty")
+    planes = counts.planes
+    if n <= settings.colors:
+        totals = np.column_stack([counts.counts, (planes * counts.counts).T])
+        return Codebook(np.ascontiguousarray(planes.T), np.arange(n, dtype=np.int32), totals, 0, True)
+    tree = build_tree(counts.codes, planes, counts.counts)
+    centroids = _best_start(tree, settings)
+    squares = float(_squares(counts))
+    iterations, converged = refine(tree, COLORS, squares, centroids, settings.tol, settings.max_iter)
+    grid, labels, totals = _settle_on_grid(tree, centroids, settings)
+    return Codebook(_levels(grid), labels, totals, iterations, converged)
+
+
+def inertia(colors: NDArray[np.uint8], totals: NDArray[np.int64], counts: ColorCounts) -> int:
+    """Σ squared distance of the pixels to their cluster's colour (k, 3), exactly; totals as above."""
+    levels = colors.astype(np.int64)
+    saved = (2 * levels * totals[:, 1:]).sum() - (totals[:, :1] * levels**2).sum()
+    return _squares(counts) - int(saved)
+
+
+def _squares(counts: ColorCounts) -> int:
+    """Σ|colour|² over the pixels. An integer: a float's last bits would depend on the CPU's SIMD width."""
+    return int((np.square(counts.planes.astype(np.int64)).sum(axis=0) * counts.counts).sum())
+
+
+def _starts(settings: KMeans) -> list[int | None]:
+    """Seeds of the starts; None stands for Wu's cuts, of which there is one.
+
+    The fewer the colours, the likelier a start leads to a poor optimum that moves cannot leave.
+    """
+    number = next(n for most, n in ((8, 8), (32, 4), (128, 2), (MAX_COLORS, 1)) if settings.colors <= most)
+    number = 1 if settings.init == "wu" else number * settings.attempts
+    first: list[int | None] = [] if settings.init == "kmeans++" else [None]
+    # Streams of neighbouring seeds must not meet: 2³² draws lie between two starts of a seed.
+    return first + [settings.seed + (i << 32) for i in range(number - len(first))]
+
+
+def _best_start(tree: Tree, settings: KMeans) -> NDArray[np.int32]:
+    """Centroids (k, 3), scaled: the start of least inertia on the bins after moves."""
+    bins = slice(0, tree.start[1])
+    square = np.square(tree.means[bins].astype(np.int64)).sum(axis=1) // SCALE  # keeps 6 bits of fraction
+    squares = int((square * tree.weight[bins]).sum()) / SCALE
+    best, least = np.empty((0, 3), np.int32), np.inf
+    for seed in _starts(settings):
+        centroids = _start(tree, settings.colors, seed)
+        totals = np.empty((len(centroids), 4), np.int64)
+        refine(tree, 0, squares, centroids, _SEEDING_TOL, _SEEDING_STEPS)
+        if settings.colors <= _MOST_MOVED:
+            improve(tree, squares, centroids, _MOVE_ROUNDS)
+            refine(tree, 0, squares, centroids, _BIN_TOL, _BIN_STEPS)
+        assign(tree, 0, centroids, totals, _NO_LABELS)
+        inertia_left = squares - explained(centroids, totals)
+        if inertia_left < least:
+            best, least = centroids, inertia_left
+    return best
+
+
+def _start(tree: Tree, k: int, seed: int | None) -> NDArray[np.int32]:
+    bins = int(tree.start[1])
+    if k >= bins:
+        centroids = tree.means[:bins].copy()
+    elif seed is None:
+        centroids = seed_by_cuts(tree, k)
+    else:
+        centroids = seed_by_chance(tree, k, seed)
+    if len(centroids) < k:
+        extra = np.full((k - len(centroids), 3), centroids[0], np.int32)  # empty until re-seeded
+        centroids = _reseed_empty(tree, np.concatenate([centroids, extra]))[0]
+    return centroids
+
+
+def _settle_on_grid(
+    tree: Tree, centroids: NDArray[np.int32], settings: KMeans
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
+    """Go on with Lloyd's steps among 8-bit colours, each with k clusters none of them empty.
+
+    Returns the grid points (k, 3), scaled, with labels and totals.
+    """
+    best = _reseed_empty(tree, _round(centroids))
+    for _ in range(_GRID_STEPS):
+        grid = best[0].copy()
+        recentre(grid, best[2])
+        after = _reseed_empty(tree, _round(grid))
+        if explained(after[0], after[2]) * (1 - settings.tol) <= explained(best[0], best[2]):
+            break
+        best = after
+    return best
+
+
+def _reseed_empty(
+    tree: Tree, centroids: NDArray[np.int32]
+) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
+    """Assign; put each centroid left without pixels on the colour of largest weighted error; repeat.
+
+    It ends: a centroid put on a colour keeps that colour, for no other is as near, and each round
+    puts at least one more there. Needs at least k distinct colours, none the mean of an empty set.
+    """
+    centroids = centroids.copy()
+    labels = np.empty(len(tree.counts), np.int32)
+    totals = np.empty((len(centroids), 4), np.int64)
+    while True:
+        assign(tree, COLORS, centroids, totals, labels)
+        empty = np.flatnonzero(totals[:, 0] == 0)
+        if len(empty) == 0:
+            return centroids, labels, totals
+        off = tree.planes.astype(np.int32) * SCALE - centroids[labels].T
+        error = np.square(off.astype(np.float64)).sum(axis=0) * tree.counts
+        worst = np.argsort(-error, kind="stable")[: len(empty)]
+        worst = worst[error[worst] > 0]
+        centroids[empty[: len(worst)]] = tree.planes[:, worst].T.astype(np.int32) * SCALE
+
+
+def _round(centroids: NDArray[np.int32]) -> NDArray[np.int32]:
+    return np.asarray((centroids + SCALE // 2) // SCALE * SCALE, np.int32)
+
+
+def _levels(grid: NDArray[np.int32]) -> NDArray[np.uint8]:
+    return np.asarray(grid // SCALE, np.uint8)

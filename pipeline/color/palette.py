@@ -1,0 +1,36 @@
+"""A palette: the colours of a codebook in their lasting order, with what each stands for."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+@dataclass(frozen=True, eq=False)
+class Palette:
+    """sRGB colours in order of count (descending), then darker first, then red, green, blue.
+
+    colors : (k, 3) uint8, all distinct. counts : (k,) int64, pixels of each.
+    """
+
+    colors: NDArray[np.uint8]
+    counts: NDArray[np.int64]
+
+    def __len__(self) -> int:
+        return len(self.colors)
+
+    @property
+    def shares(self) -> NDArray[np.float64]:
+        """Share of the pixels that each colour has, (k,), summing to 1."""
+        return np.asarray(self.counts / self.counts.sum())
+
+    @property
+    def hex(self) -> list[str]:
+        """The colours as `#rrggbb`."""
+        return ["#" + bytes(color).hex() for color in self.colors]
+
+
+def palette_order(colors: NDArray[np.uint8], counts: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Positions (k,) of the colours (k, 3) in the order of a palette; luma is Rec. 601's."""
+    r, g, b = colors.T.astype(np.int64)
+    return np.lexsort((b, g, r, 299 * r + 587 * g + 114 * b, -counts))

@@ -1,0 +1,161 @@
+"""Everything that can go wrong, and the exit code it ends in.
+
+    SegpipeError
+    ├── SpecError             2   the job file or the command line is wrong
+    ├── InputError            3   the input root cannot be read as a whole
+    ├── OutputError           4   the output root cannot be written
+    │   └── OutputLocked      4   … because another run holds it
+    ├── WorkersLost           5   the cluster cannot be reached or lost its workers (worth a retry)
+    └── ImageError            1   one image failed: a row of the manifest, never the end of the run
+        ├── EmptyFile, NotAnImage, TruncatedImage, DamagedImage, UnsupportedImage,
+        │   BrokenLink, UnusableName        the file's own fault: the same bytes fail again
+        ├── TooManyPixels, TooMuchMemory    refused from the header, with the numbers
+        ├── UnreadableFile, VanishedFile, ChangedWhileReading, OutputNotWritable
+        │                                   the surroundings' fault: tried again on the next run
+        ├── WorkerKilled                    the image took its worker down; quarantined
+        └── UnexpectedError                 a bug met while working on this image
+
+Messages say where, what was expected, what was found and what to do.
+"""
+
+from enum import IntEnum
+from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """What the process tells its caller; a stable interface."""
+
+    DONE = 0
+    IMAGES_FAILED = 1
+    BAD_SPEC = 2
+    INPUT_UNREADABLE = 3
+    OUTPUT_UNWRITABLE = 4
+    WORKERS_LOST = 5
+    DIFFERENCES_FOUND = 6
+    BUG = 70
+    INTERRUPTED = 130
+    TERMINATED = 143
+
+
+class SegpipeError(Exception):
+    """Base of every error that segpipe raises on purpose."""
+
+    exit_code: ClassVar[ExitCode] = ExitCode.BUG
+
+
+class SpecError(SegpipeError):
+    """The job file or the command line is wrong."""
+
+    exit_code = ExitCode.BAD_SPEC
+
+
+class InputError(SegpipeError):
+    """The input root cannot be read as a whole."""
+
+    exit_code = ExitCode.INPUT_UNREADABLE
+
+
+class OutputError(SegpipeError):
+    """The output root cannot be written."""
+
+    exit_code = ExitCode.OUTPUT_UNWRITABLE
+
+
+class OutputLocked(OutputError):
+    """Another run holds the output root."""
+
+
+class WorkersLost(SegpipeError):
+    """The cluster cannot be reached, or its workers are gone; a later try may succeed."""
+
+    exit_code = ExitCode.WORKERS_LOST
+
+
+class ImageError(SegpipeError):
+    """One image failed. Recorded under the class's name; the run goes on.
+
+    `lasting` tells whether the same bytes and the same recipe must fail again: then a re-run
+    does not try them. Otherwise the surroundings were at fault and the next run tries again.
+    """
+
+    exit_code = ExitCode.IMAGES_FAILED
+    lasting: ClassVar[bool] = True
+
+
+class EmptyFile(ImageError):
+    """The file has no bytes."""
+
+
+class NotAnImage(ImageError):
+    """The content is of no image format that is read."""
+
+
+class TruncatedImage(ImageError):
+    """The file ends before its picture does."""
+
+
+class DamagedImage(ImageError):
+    """The file is of a known format but its content is broken."""
+
+
+class UnsupportedImage(ImageError):
+    """A sound image of a kind that is not read, or a format that the job does not list."""
+
+
+class BrokenLink(ImageError):
+    """A symbolic link that leads nowhere, or round in a circle."""
+
+    lasting = False
+
+
+class UnusableName(ImageError):
+    """The file's name is not valid UTF-8, so no record could name it."""
+
+    lasting = False
+
+
+class TooManyPixels(ImageError):
+    """More pixels than `input.max_megapixels` admits."""
+
+    lasting = False  # cheap to find again, and the limit is not part of the recipe
+
+
+class TooMuchMemory(ImageError):
+    """The image needs more memory than a worker has."""
+
+    lasting = False
+
+
+class UnreadableFile(ImageError):
+    """The file is there but cannot be read (permissions, a failing disk)."""
+
+    lasting = False
+
+
+class VanishedFile(ImageError):
+    """The file was listed but has gone since."""
+
+    lasting = False
+
+
+class ChangedWhileReading(ImageError):
+    """The file's size or time changed while it was being read."""
+
+    lasting = False
+
+
+class OutputNotWritable(ImageError):
+    """The image's outputs could not be written (disk full, read-only, no permission)."""
+
+    exit_code = ExitCode.OUTPUT_UNWRITABLE
+    lasting = False
+
+
+class WorkerKilled(ImageError):
+    """The image took its worker down with it (memory, a crash in a decoder)."""
+
+
+class UnexpectedError(ImageError):
+    """A bug met while working on this image; the message carries the place."""
+
+    lasting = False

@@ -1,0 +1,76 @@
+"""The image formats that are read: our names, their extensions and Pillow's names for them.
+
+The extensions only say which files a listing takes by default; what a file *is* its content says.
+Formats with a sure signature come first: TGA has none, so it is asked last.
+"""
+
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+
+class Format(NamedTuple):
+    """One readable format.
+
+    `pillow` is the name under which Pillow opens it; `sure` tells whether its first bytes
+    prove it, so that a file which begins so and cannot be opened is damaged, not foreign.
+    """
+
+    name: str
+    extensions: tuple[str, ...]
+    pillow: str
+    sure: bool = True
+
+
+_TABLE = (
+    Format("jpeg", ("jpg", "jpeg", "jpe", "jfif"), "JPEG"),
+    Format("png", ("png", "apng"), "PNG"),
+    Format("tiff", ("tif", "tiff"), "TIFF"),
+    Format("webp", ("webp",), "WEBP"),
+    Format("gif", ("gif",), "GIF"),
+    Format("jpeg2000", ("jp2", "j2k", "jpc", "jpf", "jpx", "j2c"), "JPEG2000"),
+    Format("avif", ("avif", "avifs"), "AVIF"),
+    Format("psd", ("psd",), "PSD"),
+    Format("dds", ("dds",), "DDS"),
+    Format("qoi", ("qoi",), "QOI"),
+    # An MPO is a JPEG with more pictures behind the first; Pillow finds it through its JPEG reader.
+    Format("mpo", ("mpo",), "JPEG"),
+    Format("bmp", ("bmp",), "BMP", sure=False),
+    Format("ppm", ("ppm", "pgm", "pbm", "pnm", "pfm"), "PPM", sure=False),
+    Format("ico", ("ico",), "ICO", sure=False),
+    Format("sgi", ("sgi", "rgb", "rgba", "bw"), "SGI", sure=False),
+    Format("pcx", ("pcx",), "PCX", sure=False),
+    Format("tga", ("tga", "icb", "vda", "vst"), "TGA", sure=False),
+)
+
+FORMATS: Mapping[str, Format] = MappingProxyType({entry.name: entry for entry in _TABLE})
+"""Every readable format by name, in the order in which they are tried."""
+
+EXTENSIONS: frozenset[str] = frozenset(extension for entry in _TABLE for extension in entry.extensions)
+"""The extensions of all of them: lower-case, without the dot."""
+
+
+def pillow_names(names: Iterable[str]) -> list[str]:
+    """Give Pillow's names of formats, each once, in the order in which they are to be tried.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Keys of `FORMATS`, in any order.
+
+    Raises
+    ------
+    KeyError
+        When a name is not in `FORMATS`.
+    """
+    asked = {FORMATS[name].pillow for name in names}
+    return list(dict.fromkeys(entry.pillow for entry in _TABLE if entry.pillow in asked))
+
+
+def admits(names: Iterable[str], found: str) -> bool:
+    """Tell whether a job that lists `names` takes a file of the format `found`.
+
+    Who takes JPEG takes MPO: cameras and telephones write it under the name `.jpg`.
+    """
+    names = set(names)
+    return found in names or (found == "mpo" and "jpeg" in names)

@@ -1,0 +1,113 @@
+"""A file's bytes, read once, with what tells them from any other state of the file."""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from io import FileIO
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.errors import ChangedWhileReading, EmptyFile, TooMuchMemory, UnsupportedImage
+from pipeline.files.failures import failed_reading
+
+
+class FileStat(NamedTuple):
+    """What tells one state of a file from another."""
+
+    bytes: int
+    mtime_ns: int
+    inode: int
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file's content.
+
+    Attributes
+    ----------
+    name : str
+        The file's name without its folders, fit to be written down.
+    data : bytes
+        All of it.
+    sha256 : str
+        Of `data`, in hexadecimal.
+    stat : FileStat
+        The same before and after reading.
+    """
+
+    name: str
+    data: bytes
+    sha256: str
+    stat: FileStat
+
+
+def read_source(path: Path) -> Source:
+    """Read all bytes of a file, once.
+
+    Raises
+    ------
+    EmptyFile, UnsupportedImage, UnreadableFile, VanishedFile, TooMuchMemory
+        See `pipeline.files.failures`.
+    ChangedWhileReading
+        When its size or time after reading is not what it was before.
+    """
+    name = shown(path)
+    with open_regular(path) as (file, before):
+        try:
+            data = file.readall()
+        except MemoryError as error:
+            raise TooMuchMemory(
+                f"{name}: expected memory for its {before.st_size} bytes, found too little; "
+                "raise compute.memory_per_worker"
+            ) from error
+        after = os.fstat(file.fileno())
+    found = FileStat(len(data), before.st_mtime_ns, before.st_ino)
+    if any(state != found for state in (_state(before), _state(after))):
+        raise ChangedWhileReading(
+            f"{name}: expected {before.st_size} bytes at rest, found {after.st_size} and a file that "
+            "changed while it was read; run again once nothing writes to it"
+        )
+    return Source(name, data, hashlib.sha256(data).hexdigest(), found)
+
+
+@contextmanager
+def open_regular(path: Path) -> Iterator[tuple[FileIO, os.stat_result]]:
+    """Open a file that has content; errors of the system while it is open are told in our words.
+
+    Yields
+    ------
+    tuple of binary file and stat result
+        The file, unbuffered, and its stat at the beginning.
+
+    Raises
+    ------
+    EmptyFile, UnsupportedImage, UnreadableFile, VanishedFile
+        See `pipeline.files.failures`.
+    """
+    name = shown(path)
+    try:
+        # O_NONBLOCK: a pipe without a writer must not hold us up.
+        flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+        with FileIO(os.open(path, flags), "rb") as file:
+            found = os.fstat(file.fileno())
+            if not stat.S_ISREG(found.st_mode):
+                kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or device"
+                raise UnsupportedImage(f"{name}: expected a file, found {kind}; exclude it")
+            if found.st_size == 0:
+                raise EmptyFile(f"{name}: expected an image, found 0 bytes; restore it from its source")
+            yield file, found
+    except OSError as error:
+        raise failed_reading(error, name) from error
+
+
+def shown(path: Path) -> str:
+    """Give a file's name, without its folders, in a form that can be written down."""
+    return os.fsencode(path.name).decode("utf-8", "backslashreplace")
+
+
+def _state(found: os.stat_result) -> FileStat:
+    """Keep of a stat result what tells one state of the file from another."""
+    return FileStat(found.st_size, found.st_mtime_ns, found.st_ino)

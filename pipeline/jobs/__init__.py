@@ -1,0 +1,1 @@
+"""One run: job spec, plan, tasks, workers, manifest."""

@@ -1,0 +1,101 @@
+"""The job spec: what one run shall do, read from a YAML file and checked as a whole."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from pydantic import Field, ValidationError, ValidationInfo, field_validator
+
+from pipeline.errors import SpecError
+from pipeline.jobs.spec_diagnosis import diagnose
+from pipeline.jobs.spec_mistakes import Mistake, Place, refusal
+from pipeline.jobs.spec_overrides import lay_over
+from pipeline.jobs.spec_roots import check_apart
+from pipeline.jobs.spec_sections import Compute, Input, Output, Quantize, Section
+from pipeline.jobs.spec_words import plain_schema, shown
+from pipeline.jobs.yaml_places import UNREADABLE, PlacedYaml, read_yaml
+
+MOST_BYTES = 1_000_000  # a job file has a few thousand; an image given by mistake is not read whole
+
+
+class JobSpec(Section):
+    """One job. Both roots are absolute; relative ones need ``context={"base": folder}``."""
+
+    input: Input = Field(description="What is read.")
+    output: Output = Field(description="What is written. Only what is under its root.")
+    quantize: Quantize = Field(default_factory=Quantize, description="How palettes are found.")
+    compute: Compute = Field(
+        default_factory=Compute, description="Where the work runs. The outputs are the same bytes anywhere."
+    )
+
+    @field_validator("output")
+    @classmethod
+    def _apart_from_input(cls, output: Output, info: ValidationInfo) -> Output:
+        if "input" in info.data:  # else its own mistake is told
+            check_apart(info.data["input"].root, output.root)
+        return output
+
+
+def load_spec(path: Path, overrides: Sequence[str] = ()) -> JobSpec:
+    """Read and check a job file.
+
+    Parameters
+    ----------
+    path : Path
+        The YAML file. Relative roots start from its folder, those of overrides included.
+    overrides : sequence of str
+        ``"quantize.colors=32"``: keys that beat the file's, the value in YAML.
+
+    Raises
+    ------
+    SpecError
+        With one line for each mistake of the file and the overrides, all at once.
+    """
+    document = _read(path)
+    mistakes = lay_over(document, overrides)
+    required = {"input": None, "output": None}  # left out, the keys missing in them are told
+    base = path.absolute().parent
+    try:
+        spec = JobSpec.model_validate(required | document.value, context={"base": base})
+    except ValidationError as error:
+        mistakes += diagnose(error, document, plain_schema(JobSpec))
+    mistakes += document.mistakes
+    if mistakes:
+        raise refusal(mistakes)
+    return spec
+
+
+def _read(path: Path) -> PlacedYaml:
+    def place_of(line: int, column: int) -> Place:
+        return Place.in_file(str(path), line, column)
+
+    document = read_yaml(_text(path), place_of)
+    if document.value is UNREADABLE:
+        raise refusal(document.mistakes)
+    if document.value is None:
+        raise SpecError(f"{path}: empty; a job gives at least input.root and output.root")
+    if not isinstance(document.value, dict):
+        message = f"expected sections such as 'input:' and 'output:', found {shown(document.value)}"
+        raise refusal([Mistake(document.key_place(()), (), message)])
+    return document
+
+
+def _text(path: Path) -> str:
+    if path.is_dir():
+        raise SpecError(f"{path}: expected a job file, found a folder")
+    try:
+        with path.open("rb") as file:
+            content = file.read(MOST_BYTES + 1)
+    except FileNotFoundError:
+        raise SpecError(f"{path}: no such file; 'segpipe init' writes a job file") from None
+    except OSError as error:
+        raise SpecError(f"{path}: cannot be read: {error.strerror}") from None
+    if len(content) > MOST_BYTES:
+        raise SpecError(f"{path}: expected a job file, found more than {MOST_BYTES:,} bytes")
+    try:
+        return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        before = content[: error.start].decode("utf-8-sig")
+        line, column = before.count("\n") + 1, error.start - content.rfind(b"\n", 0, error.start)
+        place = Place.in_file(str(path), line, column)
+        message = f"the byte {content[error.start]:#04x} is not UTF-8; save the file as UTF-8"
+        raise refusal([Mistake(place, (), message)]) from None

@@ -1,0 +1,218 @@
+"""The sections of a job: every key with its type, bounds, default and description."""
+
+import re
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
+
+from pipeline.jobs.spec_roots import local_folder
+
+ImageFormat = Literal[
+    "jpeg", "png", "tiff", "webp", "gif", "bmp", "ppm", "tga", "ico", "jpeg2000", "avif", "pcx", "sgi", "psd",
+    "mpo", "dds", "qoi",
+]  # fmt: skip
+SavedFormat = Literal["png", "none"]
+PaletteFormat = Literal["json", "gpl"]
+
+
+def _number(value: Any) -> Any:
+    """Read ``1e-4`` as a number: PyYAML speaks YAML 1.1, where it is text for want of a dot."""
+    if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value):
+        return float(value)
+    return value
+
+
+def _root(text: str, info: ValidationInfo) -> str:
+    base: Path | None = (info.context or {}).get("base")
+    return local_folder(text, base)
+
+
+Number = Annotated[float, BeforeValidator(_number)]
+Root = Annotated[str, AfterValidator(_root)]
+Memory = Annotated[
+    str, Field(pattern=r"^[0-9]*[1-9][0-9]*(\.[0-9]+)? ?([kKMGT]i?)?B$", examples=["4GiB", "500MB"])
+]
+Address = Annotated[str, Field(pattern=r"^[a-z]+://\S+$", examples=["tcp://host:8786"])]
+Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", examples=["#ffffff"]), AfterValidator(str.lower)]
+
+
+class Section(BaseModel):
+    """What all sections share: immutable, no unknown keys, nothing converted silently."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _empty_is_default(cls, value: Any) -> Any:
+        """Read a section without keys as all defaults: YAML gives null for it."""
+        return {} if value is None else value
+
+
+class Input(Section):
+    """``input``: what is read, and what is refused."""
+
+    root: Root = Field(
+        description="Folder whose images are read; relative to this file. Never written to. Required."
+    )
+    include: list[str] = Field(
+        default=[],
+        description="Glob patterns, relative to the root, of the files to read, such as '**/*.jpg'. "
+        "Empty: every file with the extension of a known image format.",
+    )
+    exclude: list[str] = Field(
+        default=[],
+        description="Glob patterns of files and folders to leave out, even if include names them.",
+    )
+    formats: list[ImageFormat] = Field(
+        default=[],
+        description="Image formats that may be decoded, judged by content, not by name. Empty: all of them.",
+    )
+    max_megapixels: Number = Field(
+        default=170.0,
+        gt=0,
+        description="Images with more pixels, in millions, are refused from their header, before decoding.",
+    )
+    follow_symlinks: bool = Field(
+        default=False, description="Whether symbolic links that lead out of the root are followed."
+    )
+    on_unsupported: Literal["fail", "skip"] = Field(
+        default="fail",
+        description="What a file that is no supported image counts as: a failed image, or none at all.",
+    )
+
+
+class Quantized(Section):
+    """``output.quantized``: the images in palette colours."""
+
+    format: SavedFormat = Field(
+        default="png", description="Format of the images in palette colours; none writes no such files."
+    )
+
+
+class Labels(Section):
+    """``output.labels``: the label maps."""
+
+    format: SavedFormat = Field(
+        default="png",
+        description="Format of the label maps: grey images whose values are places in the palette; "
+        "none writes no such files.",
+    )
+
+
+class PaletteFiles(Section):
+    """``output.palette``: the palette files."""
+
+    formats: list[PaletteFormat] = Field(
+        default=["json"],
+        description="Palette files to write: json (always; the full record), gpl (GIMP, Inkscape, Krita).",
+    )
+
+    @field_validator("formats")
+    @classmethod
+    def _has_json(cls, formats: list[PaletteFormat]) -> list[PaletteFormat]:
+        if "json" not in formats:
+            raise ValueError("'json' has to be in the list; the other palette files are made from it")
+        return formats
+
+
+class Output(Section):
+    """``output``: what is written."""
+
+    root: Root = Field(
+        description="Folder that everything is written to; relative to this file. It has to lie apart from "
+        "the input root. Required."
+    )
+    quantized: Quantized = Field(default_factory=Quantized, description="Images in palette colours.")
+    labels: Labels = Field(default_factory=Labels, description="Which palette entry each pixel has.")
+    palette: PaletteFiles = Field(default_factory=PaletteFiles, description="Each image's palette.")
+
+
+class Quantize(Section):
+    """``quantize``: how palettes are found."""
+
+    method: Literal["kmeans"] = Field(
+        default="kmeans", description="How the palette is found: k-means on the exact counts of all colours."
+    )
+    colors: int = Field(
+        default=16,
+        ge=1,
+        le=65536,
+        description="Palette entries per image. An image with fewer distinct colours keeps them all.",
+    )
+    init: Literal["auto", "wu", "kmeans++"] = Field(
+        default="auto",
+        description="Where k-means starts: wu (variance cuts, no chance in it), kmeans++ (seeded draws), "
+        "or auto, which chooses by the number of colours.",
+    )
+    attempts: int = Field(
+        default=1, ge=1, le=100, description="Starts to try; the one with the least error stays."
+    )
+    max_iter: int = Field(default=100, ge=1, le=10_000, description="Most k-means iterations per start.")
+    tol: Number = Field(
+        default=1e-4,
+        ge=0,
+        description="k-means stops once an iteration lowers the error by less than this share of it.",
+    )
+    seed: int = Field(
+        default=0,
+        ge=0,
+        le=2**63 - 1,
+        description="Start of all random draws; the same seed gives the same bytes.",
+    )
+    color_space: Literal["srgb"] = Field(default="srgb", description="Space in which distances are measured.")
+    alpha: Literal["preserve", "flatten"] = Field(
+        default="preserve",
+        description="Transparency: keep it in the quantized image, or flatten it onto the background.",
+    )
+    background: Color = Field(
+        default="#ffffff",
+        description="What semi-transparent pixels are flattened onto; in quotes, or YAML reads a comment.",
+    )
+
+
+class Compute(Section):
+    """``compute``: where the work runs, which never changes what comes out."""
+
+    cluster: Literal["auto", "inline", "threads", "local", "address"] = Field(
+        default="auto",
+        description="Where the work runs: inline (this process), threads, local (processes on this machine), "
+        "address (a running Dask scheduler), or auto, which chooses by the amount of work.",
+    )
+    address: Address | None = Field(
+        default=None,
+        validate_default=True,
+        description="The Dask scheduler's address; required if cluster is address.",
+    )
+    workers: int | None = Field(default=None, ge=1, description="Number of workers. null: one per core.")
+    threads_per_worker: int = Field(default=1, ge=1, description="Threads of each worker.")
+    memory_per_worker: Memory | None = Field(
+        default=None, description="Memory that a worker may use. null: the machine's memory shared out."
+    )
+    retries: int = Field(
+        default=1, ge=0, description="How often work is tried again after its worker was lost."
+    )
+
+    @field_validator("address")
+    @classmethod
+    def _given_if_asked_for(cls, address: str | None, info: ValidationInfo) -> str | None:
+        if address is None and info.data.get("cluster") == "address":
+            raise ValueError("required, because compute.cluster is 'address'; such as 'tcp://host:8786'")
+        return address
+
+    @property
+    def memory_bytes(self) -> int | None:
+        """`memory_per_worker` in bytes (kB = 1000, KiB = 1024), or None if it is not given."""
+        if self.memory_per_worker is None:
+            return None
+        [(number, unit)] = re.findall(r"([0-9.]+) ?([A-Za-z]+)", self.memory_per_worker)
+        return int(float(number) * (1024 if "i" in unit else 1000) ** "BKMGT".index(unit[0].upper()))

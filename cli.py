@@ -1,0 +1,262 @@
+"""The command line: words ↔ functions. Data goes to stdout, all else to stderr."""
+
+import sys
+import traceback
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline import __version__
+from pipeline.errors import ExitCode, SegpipeError
+
+if TYPE_CHECKING:
+    from pipeline.jobs.spec import JobSpec
+    from pipeline.jobs.survey import Options, Survey
+
+_JOB = click.argument("job", type=click.Path(path_type=Path))
+_SET = click.option(
+    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the job file."
+)
+_ONLY = click.option("--only", multiple=True, metavar="GLOB", help="Only images that match, e.g. 'cats/**'.")
+_FORCE = click.option("--force", is_flag=True, help="Do images whatever their state.")
+_RETRY = click.option("--retry-failed", is_flag=True, help="Also images that failed of themselves.")
+_CHECK = click.option("--check-outputs", is_flag=True, help="Compare outputs by content, not size.")
+_JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of words.")
+_VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Tell of every image.")
+
+
+class _Commands(click.Group):
+    """Commands whose errors end in the documented exit codes."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        try:
+            return super().invoke(ctx)
+        except SegpipeError as error:
+            click.echo(f"segpipe: error: {error}", err=True)
+            ctx.exit(error.exit_code)
+        except KeyboardInterrupt:
+            click.echo("segpipe: interrupted; what was finished is kept", err=True)
+            ctx.exit(ExitCode.INTERRUPTED)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
+        except Exception:
+            traceback.print_exc()
+            click.echo(f"segpipe {__version__}: a bug; please report it with the lines above", err=True)
+            ctx.exit(ExitCode.BUG)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="segpipe")
+def main() -> None:
+    """Quantize and segment folders of images by colour.
+
+    Exit codes: 0 done, 1 some images failed, 2 bad job file or command line, 3 input unreadable,
+    4 output not writable or locked, 5 workers lost (try again), 6 differences found, 70 a bug,
+    130/143 interrupted.
+    """
+
+
+def _plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
+    for option in (_CHECK, _RETRY, _FORCE, _ONLY, _SET, _JOB):
+        command = option(command)
+    return command
+
+
+@main.command()
+@_plan_options
+@click.option("--dry-run", is_flag=True, help="Only say what would be done, and why; same as `plan`.")
+@click.option("--fail-fast", is_flag=True, help="Begin nothing more after the first failure.")
+@click.option("--workers", type=click.IntRange(min=1), help="Override compute.workers.")
+@click.option("--cluster", metavar="KIND|ADDRESS", help="Override compute.cluster or its address.")
+@click.option("--log-json", is_flag=True, help="Log as JSON lines.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@_VERBOSE
+def run(
+    job: Path, overrides: tuple[str, ...], dry_run: bool, fail_fast: bool, verbose: bool, **given: Any
+) -> None:
+    """Do the images of JOB that are new or changed."""
+    overrides += _compute_overrides(given.pop("workers"), given.pop("cluster"))
+    watch = {name: given.pop(name) for name in ("log_json", "quiet")}
+    spec, options = _read(job, overrides, **given)
+    if dry_run:
+        _show_plan(_survey(spec, options), as_json=False, verbose=verbose)
+        return
+    from pipeline.jobs.run import run as run_job
+    from pipeline.views.terminal import Bar, JsonLines, Quiet
+    from pipeline.views.texts import closing_lines
+
+    watcher = JsonLines() if watch["log_json"] else Quiet() if watch["quiet"] else Bar(verbose)
+    try:
+        summary = run_job(spec, options, watcher, fail_fast=fail_fast)
+    finally:
+        watcher.close()
+    if not watch["quiet"] or summary.failures:
+        for line in closing_lines(summary):
+            watcher.say(line) if watch["log_json"] else click.echo(line, err=True)
+    sys.exit(summary.exit_code)
+
+
+@main.command()
+@_plan_options
+@_JSON
+@click.option("--check", is_flag=True, help=f"Exit with {ExitCode.DIFFERENCES_FOUND} if there is work to do.")
+@_VERBOSE
+def plan(
+    job: Path, overrides: tuple[str, ...], as_json: bool, check: bool, verbose: bool, **given: Any
+) -> None:
+    """Say what `run` would do, and why. Writes nothing."""
+    found = _survey(*_read(job, overrides, **given))
+    _show_plan(found, as_json=as_json, verbose=verbose)
+    if check and found.plan.work:
+        sys.exit(ExitCode.DIFFERENCES_FOUND)
+
+
+@main.command()
+@_JOB
+@click.argument("image")
+@_SET
+def explain(job: Path, image: str, overrides: tuple[str, ...]) -> None:
+    """Say all that the verdict on one IMAGE (a key, as `plan` shows it) rests on."""
+    from pipeline.errors import SpecError
+    from pipeline.views.texts import explanation
+
+    found = _survey(*_read(job, overrides))
+    if all(decision.entry.key != image for decision in found.plan.decisions):
+        raise SpecError(f"{image}: expected the key of an image; `segpipe plan -v {job}` lists them")
+    for line in explanation(found, image):
+        click.echo(line)
+
+
+@main.command()
+@_JOB
+@_SET
+def status(job: Path, overrides: tuple[str, ...]) -> None:
+    """Show the state of the output tree: done, failed, orphans, strays."""
+    from pipeline.jobs.leftovers import find_leftovers
+    from pipeline.views.texts import status_lines
+
+    found = _survey(*_read(job, overrides))
+    for line in status_lines(found, find_leftovers(found)):
+        click.echo(line)
+
+
+@main.command()
+@_JOB
+@_SET
+def verify(job: Path, overrides: tuple[str, ...]) -> None:
+    """Compare every output with the manifest, to the last byte. Writes nothing."""
+    from pipeline.jobs.survey import tree_of
+    from pipeline.jobs.verify import verify as verify_tree
+    from pipeline.views.terminal import plain
+
+    spec, _ = _read(job, overrides)
+    verdict = verify_tree(tree_of(spec))
+    for image, path, what in verdict.differences:
+        click.echo(f"{plain(path)}  {what}  ({plain(image)})" if image else f"{path}  {what}")
+    click.echo(f"{verdict.files} files compared, {len(verdict.differences)} differences", err=True)
+    if verdict.differences:
+        sys.exit(ExitCode.DIFFERENCES_FOUND)
+
+
+@main.command()
+@_JOB
+@_SET
+@click.option("--dry-run", is_flag=True, help="Only name what would be removed.")
+@click.option(
+    "--max-delete",
+    default=100,
+    show_default=True,
+    help="Remove nothing if more would go.",
+)
+def prune(job: Path, overrides: tuple[str, ...], dry_run: bool, max_delete: int) -> None:
+    """Remove outputs whose input has gone, and files that no record knows."""
+    from pipeline.errors import SpecError
+    from pipeline.jobs import leftovers
+    from pipeline.views.terminal import plain
+
+    found = _survey(*_read(job, overrides))
+    left = leftovers.find_leftovers(found)
+    if not dry_run and len(left) > max_delete:
+        raise SpecError(
+            f"{len(left)} leftovers are more than --max-delete {max_delete}: is {found.tree.inputs} "
+            f"complete? If so, prune again with --max-delete {len(left)}"
+        )
+    for path in left.files():
+        click.echo(plain(path))
+    removed = 0 if dry_run or not len(left) else leftovers.prune(found, left)
+    click.echo(f"{len(left.orphans)} orphans, {len(left.strays)} strays, {removed} files removed", err=True)
+
+
+@main.command()
+def schema() -> None:
+    """Print the JSON Schema of job files, for editors."""
+    import json
+
+    from pipeline.jobs.spec_schema import json_schema
+
+    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+
+
+@main.command()
+@click.argument("images", type=click.Path(path_type=Path))
+@click.argument("job", type=click.Path(path_type=Path), default="job.yaml")
+@click.option("--output", type=click.Path(path_type=Path), help="Output root.  [default: IMAGES-segpipe]")
+def init(images: Path, job: Path, output: Path | None) -> None:
+    """Write a commented job file JOB for a folder of IMAGES, and the schema beside it."""
+    import json
+
+    from pipeline.errors import OutputError
+    from pipeline.jobs.spec import load_spec
+    from pipeline.jobs.spec_schema import json_schema
+    from pipeline.jobs.spec_template import template
+
+    images = images.absolute()
+    output = (output or images.with_name(f"{images.name}-segpipe")).absolute()
+    try:
+        with job.open("x", encoding="utf-8") as file:
+            file.write(template(str(images), str(output)))
+        text = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+        job.with_name("job.schema.json").write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise OutputError(f"{job}: could not be written: {error.strerror}; choose another name") from error
+    load_spec(job)
+    click.echo(f"{job} is ready: segpipe run {job}", err=True)
+
+
+def _read(job: Path, overrides: tuple[str, ...], **given: Any) -> "tuple[JobSpec, Options]":
+    from pipeline.jobs.spec import load_spec
+    from pipeline.jobs.survey import Options
+
+    return load_spec(job, overrides), Options(**given)
+
+
+def _survey(spec: "JobSpec", options: "Options") -> "Survey":
+    import time
+
+    from pipeline.jobs.survey import survey
+
+    return survey(spec, options, time.time_ns())
+
+
+def _show_plan(found: "Survey", *, as_json: bool, verbose: bool) -> None:
+    from pipeline.views.texts import plan_json, plan_lines
+
+    for line in [plan_json(found)] if as_json else plan_lines(found, verbose=verbose):
+        click.echo(line)
+
+
+def _compute_overrides(workers: int | None, cluster: str | None) -> tuple[str, ...]:
+    given: tuple[str, ...] = ()
+    if workers is not None:
+        given += (f"compute.workers={workers}",)
+    if cluster is not None and "://" in cluster:
+        given += ("compute.cluster=address", f"compute.address={cluster}")
+    elif cluster is not None:
+        given += (f"compute.cluster={cluster}",)
+    return given
+
+
+if __name__ == "__main__":
+    main()

@@ -8,7 +8,8 @@
     ├── WorkersLost           5   the cluster cannot be reached or lost its workers (worth a retry)
     └── ImageError            1   one image failed: a row of the manifest, never the end of the run
         ├── EmptyFile, NotAnImage, TruncatedImage, DamagedImage, UnsupportedImage,
-        │   BrokenLink, UnusableName        the file's own fault: the same bytes fail again
+        │   NothingVisible, BrokenLink, UnusableName
+        │                                   the file's own fault: the same bytes fail again
         ├── TooManyPixels, TooMuchMemory    refused from the header, with the numbers
         ├── UnreadableFile, VanishedFile, ChangedWhileReading, OutputNotWritable
         │                                   the surroundings' fault: tried again on the next run
@@ -81,6 +82,11 @@ class ImageError(SegpipeError):
     exit_code = ExitCode.IMAGES_FAILED
     lasting: ClassVar[bool] = True
 
+    @staticmethod
+    def named(name: str) -> "type[ImageError]":
+        """The class of that name; `UnexpectedError` for a name of another version."""
+        return next((kind for kind in ImageError.__subclasses__() if kind.__name__ == name), UnexpectedError)
+
 
 class EmptyFile(ImageError):
     """The file has no bytes."""
@@ -100,6 +106,10 @@ class DamagedImage(ImageError):
 
 class UnsupportedImage(ImageError):
     """A sound image of a kind that is not read, or a format that the job does not list."""
+
+
+class NothingVisible(ImageError):
+    """Every pixel is fully transparent: there is no colour to fit."""
 
 
 class BrokenLink(ImageError):

@@ -158,7 +158,7 @@ def _spread(moments: NDArray[np.float64], box: NDArray[np.int64]) -> float:
     if weight <= 0.0:
         return 0.0
     r, g, b = _volume(moments, box, 1), _volume(moments, box, 2), _volume(moments, box, 3)
-    return _volume(moments, box, 4) - (r * r + g * g + b * b) / weight
+    return float(_volume(moments, box, 4) - (r * r + g * g + b * b) / weight)
 
 
 @kernel

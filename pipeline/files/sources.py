@@ -66,11 +66,24 @@ def read_source(path: Path) -> Source:
         after = os.fstat(file.fileno())
     found = FileStat(len(data), before.st_mtime_ns, before.st_ino)
     if any(state != found for state in (_state(before), _state(after))):
-        raise ChangedWhileReading(
-            f"{name}: expected {before.st_size} bytes at rest, found {after.st_size} and a file that "
-            "changed while it was read; run again once nothing writes to it"
-        )
+        raise _changed(name, before, after)
     return Source(name, data, hashlib.sha256(data).hexdigest(), found)
+
+
+def digest_file(path: Path) -> tuple[FileStat, str]:
+    """Give a file's state and the SHA-256 of its content, without holding the content.
+
+    Raises
+    ------
+    ImageError
+        As `read_source` does.
+    """
+    with open_regular(path) as (file, before):
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        after = os.fstat(file.fileno())
+    if _state(before) != _state(after):
+        raise _changed(shown(path), before, after)
+    return _state(before), digest
 
 
 @contextmanager
@@ -106,6 +119,13 @@ def open_regular(path: Path) -> Iterator[tuple[FileIO, os.stat_result]]:
 def shown(path: Path) -> str:
     """Give a file's name, without its folders, in a form that can be written down."""
     return os.fsencode(path.name).decode("utf-8", "backslashreplace")
+
+
+def _changed(name: str, before: os.stat_result, after: os.stat_result) -> ChangedWhileReading:
+    return ChangedWhileReading(
+        f"{name}: expected {before.st_size} bytes at rest, found {after.st_size} and a file that "
+        "changed while it was read; run again once nothing writes to it"
+    )
 
 
 def _state(found: os.stat_result) -> FileStat:

@@ -1,0 +1,61 @@
+"""Palettes in the formats of other programs."""
+
+from typing import Any
+
+import msgspec
+import numpy as np
+
+from pipeline.color.clusters import Clusters
+from pipeline.color.palette import Palette
+
+
+def palette_json(about: dict[str, Any], palette: Palette, clusters: Clusters) -> bytes:
+    """Write a palette with what each entry stands for: one line an entry, for eyes and diffs.
+
+    about : what goes to the top, before `colors`.
+    """
+    head = [f"{_json(key)}: {_json(value)}" for key, value in about.items()]
+    entries = ",\n  ".join(_json(entry) for entry in _entries(palette, clusters))
+    return ("{" + ",\n ".join([*head, f'"colors": [\n  {entries}\n ]']) + "}\n").encode()
+
+
+def palette_gpl(name: str, palette: Palette) -> bytes:
+    """Write a GIMP palette, which Inkscape and Krita read too."""
+    title = name.encode("unicode_escape").decode()  # a line break in a name must not end the line
+    rows = [
+        f"{r:3d} {g:3d} {b:3d}\t{code}"
+        for (r, g, b), code in zip(palette.colors.tolist(), palette.hex, strict=True)
+    ]
+    return "\n".join(["GIMP Palette", f"Name: {title}", "Columns: 8", "#", *rows, ""]).encode()
+
+
+def _entries(palette: Palette, clusters: Clusters) -> list[dict[str, Any]]:
+    centroids = np.round(clusters.centroids, 4).tolist()
+    spreads = np.round(clusters.spreads, 4).tolist()
+    shares = np.round(palette.shares, 8).tolist()
+    counts = palette.counts.tolist()
+    swatches = clusters.swatches.tolist()
+    swatch_counts = clusters.swatch_counts.tolist()
+    return [
+        {
+            "label": label,
+            "rgb": palette.colors[label].tolist(),
+            "hex": code,
+            "count": counts[label],
+            "share": shares[label],
+            "centroid": centroids[label],
+            "median": clusters.medians[label].tolist(),
+            "nearest": clusters.nearest[label].tolist(),
+            "spread": spreads[label],
+            "swatches": [
+                {"rgb": rgb, "count": count}
+                for rgb, count in zip(swatches[label], swatch_counts[label], strict=True)
+                if count
+            ],
+        }
+        for label, code in enumerate(palette.hex)
+    ]
+
+
+def _json(value: Any) -> str:
+    return msgspec.json.encode(value).decode()

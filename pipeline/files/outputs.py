@@ -1,0 +1,192 @@
+"""The only writer of an image's outputs: groups of files that become final together.
+
+    commit = Commit(root)
+    files = commit.stage("a.jpg", {"quantized/a.jpg.png": data, …})      beside the final names
+    failed = commit.publish()                                            fsync, then replace
+
+A file is written under a temporary name in its final folder, flushed to the disk, and moved over
+its final name: whoever is killed at whatever instant, a final name is either the old file or the
+whole new one. A file that already has the bytes asked for is not touched at all.
+"""
+
+import hashlib
+import os
+import secrets
+from collections.abc import Mapping
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.errors import OutputNotWritable
+
+DEBRIS = ".segpipe-*.part"
+_FLUSHERS = 16  # a disk's journal takes the flushes of many files at once: 4 times faster than in turn
+
+
+class OutputFile(NamedTuple):
+    """A file of the output tree: its path relative to the root, with slashes, and its content's facts."""
+
+    path: str
+    bytes: int
+    sha256: str
+
+
+@dataclass
+class _Group:
+    """The files of one image on their way: (temporary, final)."""
+
+    moves: list[tuple[Path, Path]] = field(default_factory=list)
+
+
+class Commit:
+    """Output files of some images under one root."""
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+        self._groups: dict[str, _Group] = {}
+        self._folders: set[Path] = set()
+
+    def stage(self, key: str, files: Mapping[str, bytes]) -> list[OutputFile]:
+        """Write the files of image `key` beside their final names.
+
+        Raises OutputNotWritable, leaving nothing of this image behind.
+        """
+        group = self._groups.setdefault(key, _Group())
+        try:
+            for path, data in files.items():
+                self._stage(group, self._root / path, data)
+        except OSError as error:
+            self.discard(key)
+            raise _not_writable(error) from error
+        except OutputNotWritable:
+            self.discard(key)
+            raise
+        return [OutputFile(path, len(data), hashlib.sha256(data).hexdigest()) for path, data in files.items()]
+
+    def discard(self, key: str) -> None:
+        """Take back what was staged for image `key`."""
+        for temporary, _ in self._groups.pop(key, _Group()).moves:
+            with suppress(OSError):  # a disk that has become read-only keeps it; a later run sweeps
+                temporary.unlink()
+
+    def publish(self) -> dict[str, OutputNotWritable]:
+        """Make all staged files final, image by image; returns the images for which that failed.
+
+        Of such an image some files may be new and some old: its record must not be written.
+        """
+        failed: dict[str, OutputNotWritable] = {}
+        moves = [(key, *move) for key, group in self._groups.items() for move in group.moves]
+        for (key, _, _), error in zip(moves, _flush_all([move[1] for move in moves]), strict=True):
+            if error is not None:
+                failed[key] = _not_writable(error)
+        folders = set()
+        for key, temporary, final in moves:
+            if key not in failed:
+                try:
+                    temporary.replace(final)
+                    folders.add(final.parent)
+                except OSError as error:
+                    failed[key] = _not_writable(error)
+        for key in failed:
+            self.discard(key)
+        self._groups.clear()
+        for folder in sorted(folders):
+            flush_folder(folder)
+        return failed
+
+    def _stage(self, group: _Group, final: Path, data: bytes) -> None:
+        folder = self._folder(final.parent)
+        if _has_content(final, data):
+            return
+        # The name's hash, not the name, which may already be as long as the file system allows.
+        name = hashlib.sha256(os.fsencode(final.name)).hexdigest()[:12]
+        temporary = folder / DEBRIS.replace("*", f"{name}-{secrets.token_hex(4)}")
+        group.moves.append((temporary, final))
+        with temporary.open("xb") as file:
+            file.write(data)
+
+    def _folder(self, folder: Path) -> Path:
+        """Make a folder below the root, refusing one that a link has moved elsewhere."""
+        if folder not in self._folders:
+            folder.mkdir(parents=True, exist_ok=True)
+            if not folder.resolve().is_relative_to(self._root.resolve()):
+                raise OutputNotWritable(
+                    f"{folder.relative_to(self._root)}: expected a folder inside the output root, found a "
+                    f"link to {folder.resolve()}; remove the link"
+                )
+            self._folders.add(folder)
+        return folder
+
+
+def write_whole(path: Path, data: bytes) -> bool:
+    """Replace a file's content at once, durably, unless it has that content already.
+
+    Returns whether anything was written. Raises OSError.
+    """
+    if _has_content(path, data):
+        return False
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.parent / DEBRIS.replace("*", f"{path.name}-{secrets.token_hex(4)}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError:
+        temporary.unlink(missing_ok=True)
+        raise
+    flush_folder(path.parent)
+    return True
+
+
+def sweep(folder: Path) -> int:
+    """Remove what killed writers left in a folder; returns the number of files removed."""
+    debris = list(folder.glob(DEBRIS))
+    for path in debris:
+        path.unlink(missing_ok=True)
+    return len(debris)
+
+
+def flush_folder(folder: Path) -> None:
+    """Make the names in a folder durable, where the system can."""
+    if os.name == "nt":
+        return  # folders cannot be opened there; NTFS journals its names
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+def _flush_all(paths: list[Path]) -> list[OSError | None]:
+    if len(paths) <= 1:
+        return [_flush(path) for path in paths]
+    with ThreadPoolExecutor(_FLUSHERS) as flushers:
+        return list(flushers.map(_flush, paths))
+
+
+def _flush(path: Path) -> OSError | None:
+    try:
+        with path.open("rb+") as file:
+            os.fsync(file.fileno())
+    except OSError as error:
+        return error
+    return None
+
+
+def _has_content(path: Path, data: bytes) -> bool:
+    """Tell whether a regular file with just these bytes is there."""
+    try:
+        return not path.is_symlink() and path.stat().st_size == len(data) and path.read_bytes() == data
+    except OSError:
+        return False
+
+
+def _not_writable(error: OSError) -> OutputNotWritable:
+    reason = error.strerror or type(error).__name__
+    return OutputNotWritable(
+        f"outputs could not be written: {reason}; make room or rights in the output root and run again"
+    )

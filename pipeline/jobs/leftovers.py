@@ -1,0 +1,104 @@
+"""What lies in an output tree without an input: orphans, strays, debris. Named, and removed on demand."""
+
+import os
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import dataclass
+from fnmatch import fnmatch
+from pathlib import Path
+
+from pipeline.errors import OutputError
+from pipeline.files.outputs import DEBRIS
+from pipeline.jobs.lock import locked
+from pipeline.jobs.manifest import Manifest, save
+from pipeline.jobs.plan import Orphan
+from pipeline.jobs.survey import Survey, Tree, load_manifest
+
+WINGS = ("quantized", "labels", "palettes")
+
+
+@dataclass(frozen=True)
+class Leftovers:
+    """Files without an input.
+
+    orphans : recorded images that the job no longer has. strays : files below the output folders,
+    by path relative to the output root, that no record knows: of an earlier recipe, or of a
+    killed run.
+    """
+
+    orphans: list[Orphan]
+    strays: list[str]
+
+    def __len__(self) -> int:
+        return len(self.orphans) + len(self.strays)
+
+    def files(self) -> Iterator[str]:
+        """Paths of all the files, relative to the output root."""
+        for orphan in self.orphans:
+            yield from (output.path for output in orphan.record.outputs.values())
+        yield from self.strays
+
+
+def find_leftovers(found: Survey) -> Leftovers:
+    """Compare the files below the output folders with the records."""
+    return Leftovers(found.plan.orphans, sorted(_strays(found.tree, found.manifest)))
+
+
+def prune(found: Survey, leftovers: Leftovers) -> int:
+    """Remove leftovers, files before records; returns the number of files removed.
+
+    Raises OutputLocked if a run is at work, OutputError if a file cannot be removed or a record
+    names one outside the output root.
+    """
+    tree = found.tree
+    with locked(tree.state):
+        if found.outdated():
+            raise OutputError(f"{tree.outputs} has changed since it was looked at; prune again")
+        try:
+            removed = sum(_remove(tree.outputs, path) for path in leftovers.files())
+            gone = {orphan.record.image for orphan in leftovers.orphans}
+            records = load_manifest(tree).records
+            if gone:
+                save(tree.outputs, [record for key, record in records.items() if key not in gone])
+        except OSError as error:
+            raise OutputError(
+                f"output root {tree.outputs}: a file could not be removed: {error.strerror}; check its rights"
+            ) from error
+    return removed
+
+
+def inside(root: Path, path: str) -> Path:
+    """The file at a recorded path; OutputError if that is not below the output root."""
+    full = root / path
+    if not full.resolve().is_relative_to(root.resolve()) or Path(path).is_absolute():
+        raise OutputError(
+            f"{root}: the manifest names {path!r}, which is not inside the output root; "
+            "the manifest was changed by hand or comes from elsewhere: restore it, or delete it and run again"
+        )
+    return full
+
+
+def _remove(root: Path, path: str) -> bool:
+    """Remove a file, and folders that it leaves empty."""
+    full = inside(root, path)
+    try:
+        full.unlink()
+    except FileNotFoundError:
+        return False
+    with suppress(OSError):  # a folder that is not empty stays
+        for folder in full.relative_to(root).parents[:-2]:
+            (root / folder).rmdir()
+    return True
+
+
+def _strays(tree: Tree, manifest: Manifest) -> Iterator[str]:
+    known = {output.path for record in manifest.records.values() for output in record.outputs.values()}
+    root = str(tree.outputs)
+    for wing in WINGS:
+        for folder, _, names in os.walk(f"{root}/{wing}"):
+            below = Path(folder).relative_to(root).as_posix()
+            for name in names:
+                path = f"{below}/{name}"
+                busy = manifest.replayed and fnmatch(name, DEBRIS)  # perhaps a run's at work
+                if path not in known and not busy:
+                    yield path

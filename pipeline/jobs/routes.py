@@ -1,0 +1,118 @@
+"""The way each image takes, from its header alone: whole, or refused with the numbers."""
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+from pipeline.errors import ImageError, TooManyPixels, TooMuchMemory
+from pipeline.files.formats import FORMATS
+from pipeline.files.headers import Header
+from pipeline.files.images import read_header
+from pipeline.jobs.manifest import Manifest
+from pipeline.jobs.plan import Decision, Plan, Reason
+from pipeline.jobs.records import Failure, InputFacts, Record
+from pipeline.jobs.spec import JobSpec
+
+WORKER_BYTES = 250_000_000
+"""What a worker needs before it has read anything: the interpreter, its libraries, compiled loops."""
+
+
+@dataclass(frozen=True)
+class Route:
+    """One image's way. `refusal` says why it is not tried; `header` is None if it could not be read."""
+
+    decision: Decision
+    header: Header | None = None
+    refusal: ImageError | None = None
+
+    @property
+    def megapixels(self) -> float:
+        """Size of the picture in millions of pixels; 0 if unknown."""
+        return self.header.width * self.header.height / 1e6 if self.header else 0.0
+
+    def foretold(self, recipe: str) -> Record | None:
+        """The record of a refused image: no worker is asked. `recipe` is the recipe's digest."""
+        if self.refusal is None:
+            return None
+        entry, header = self.decision.entry, self.header
+        facts = InputFacts(entry.bytes)
+        if header is not None:
+            facts = InputFacts(entry.bytes, None, header.width, header.height, header.mode)
+        failure = Failure(type(self.refusal).__name__, str(self.refusal))
+        return Record(entry.key, "failed", recipe, facts, error=failure)
+
+
+def choose_routes(
+    spec: JobSpec, root: Path, plan: Plan, manifest: Manifest, recipe: str
+) -> tuple[Plan, list[Route]]:
+    """Choose the ways of the images to be done, from their headers.
+
+    Those that are refused just as their records say already are no work: the plan is returned
+    without them. root : the input root. recipe : the recipe's digest.
+    """
+    budget = memory_share(spec)
+    chosen = [_route(spec, root, decision, budget) for decision in plan.work]
+    settled = {
+        route.decision.entry.key: type(route.refusal).__name__
+        for route in chosen
+        if route.refusal and route.foretold(recipe) == manifest.records.get(route.decision.entry.key)
+    }
+    decisions = [
+        Decision(decision.entry, False, Reason.FAILED_BEFORE, settled[decision.entry.key])
+        if decision.entry.key in settled
+        else decision
+        for decision in plan.decisions
+    ]
+    left = [route for route in chosen if route.decision.entry.key not in settled]
+    return Plan(decisions, plan.orphans), left
+
+
+def worker_count(spec: JobSpec) -> int:
+    """How many workers the job has: as it says, or one for each core that this process may use."""
+    if spec.compute.workers:
+        return spec.compute.workers
+    usable = getattr(os, "sched_getaffinity", None)  # not on every system
+    return len(usable(0)) if usable else os.cpu_count() or 1
+
+
+def memory_share(spec: JobSpec) -> int:
+    """Bytes that one image may use: what the job gives a worker, or its share of the machine's memory."""
+    each = spec.compute.memory_bytes or _machine_memory() // worker_count(spec)
+    return each // spec.compute.threads_per_worker
+
+
+def _route(spec: JobSpec, root: Path, decision: Decision, budget: int) -> Route:
+    """A header that cannot be read is left to a worker, which can record the content with the error."""
+    entry = decision.entry
+    if entry.error is not None:
+        return Route(decision, refusal=entry.error)
+    formats = spec.input.formats or tuple(FORMATS)
+    try:
+        header = read_header(root / entry.key, formats, int(spec.input.max_megapixels * 1e6))
+    except TooManyPixels as error:
+        return Route(decision, refusal=error)
+    except ImageError:
+        return Route(decision)
+    return Route(decision, header, _too_much(entry.key, header, budget))
+
+
+def _too_much(key: str, header: Header, budget: int) -> TooMuchMemory | None:
+    need = header.peak_bytes + WORKER_BYTES
+    if need <= budget:
+        return None
+    return TooMuchMemory(
+        f"{key}: {header.width} × {header.height} pixels need about {need / 1e6:.0f} MB, "
+        f"a worker has {budget / 1e6:.0f} MB; raise compute.memory_per_worker or use fewer workers"
+    )
+
+
+def _machine_memory() -> int:
+    """Bytes of memory that this machine, or the container it pretends to be, may use."""
+    total = int(psutil.virtual_memory().total)
+    try:
+        limit = Path("/sys/fs/cgroup/memory.max").read_text().strip()
+    except OSError:
+        return total
+    return min(total, int(limit)) if limit.isdigit() else total

@@ -1,0 +1,67 @@
+"""The stat cache: which file states had which content, so that unchanged files need not be read.
+
+A state is size, time of change in nanoseconds and inode. It is trusted only if the file was older
+than the run that read it: one changed in the same instant could be changed again without a trace
+(the "racy" case of version control systems). Such states are not kept.
+
+It is only a cache: deleting it costs time, never correctness.
+"""
+
+from pathlib import Path
+from typing import NamedTuple
+
+import msgspec
+
+from pipeline.files.outputs import write_whole
+
+_CLOCK_TICK = 20_000_000  # ns; file systems stamp files with a clock that ticks every 1 to 10 ms
+
+
+class FileState(NamedTuple):
+    """Size in bytes, time of last change in ns, inode, and the SHA-256 of the content then."""
+
+    bytes: int
+    mtime_ns: int
+    inode: int
+    sha256: str
+
+
+_decode = msgspec.msgpack.Decoder(dict[str, FileState]).decode
+_encode = msgspec.msgpack.Encoder().encode
+
+
+class StatCache:
+    """States of input files by key; `changed` tells whether there is anything to save."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        try:
+            self._states = _decode(path.read_bytes())
+        except (OSError, ValueError):  # missing, torn or of another version: all files are read again
+            self._states = {}
+        self.changed = False
+
+    def digest(self, key: str, size: int, mtime_ns: int, inode: int) -> str | None:
+        """The content's SHA-256 if the file is in the state in which it was read, else None."""
+        state = self._states.get(key)
+        if state is not None and state[:3] == (size, mtime_ns, inode):
+            return state.sha256
+        return None
+
+    def learn(self, key: str, state: FileState, read_at: int) -> None:
+        """Remember a state read by a run that started at `read_at` (ns), if that can be trusted."""
+        if state.mtime_ns < read_at - _CLOCK_TICK and self._states.get(key) != state:
+            self._states[key] = state
+            self.changed = True
+
+    def forget_all_but(self, keys: set[str]) -> None:
+        """Drop the states of files that are gone."""
+        for key in self._states.keys() - keys:
+            del self._states[key]
+            self.changed = True
+
+    def save(self) -> None:
+        """Write what was learned since, if anything was."""
+        if self.changed:
+            write_whole(self._path, _encode(self._states))
+            self.changed = False

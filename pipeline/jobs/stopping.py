@@ -1,0 +1,56 @@
+"""Ending a run early, in good order: Ctrl-C, SIGTERM, the first failure."""
+
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from types import FrameType
+from typing import Any, TypeVar
+
+Item = TypeVar("Item")
+
+
+class Stop:
+    """Whether a run has been asked to end, and by which signal, if by one."""
+
+    def __init__(self) -> None:
+        self.asked = False
+        self.signal: int | None = None
+
+    def ask(self, number: int | None = None) -> None:
+        """Ask for the end: nothing more is begun, what is under way is finished."""
+        self.asked = True
+        self.signal = self.signal or number
+
+    def until(self, items: Iterable[Item]) -> Iterator[Item]:
+        """The items, until the end is asked for."""
+        for item in items:
+            if self.asked:
+                return
+            yield item
+
+
+@contextmanager
+def on_signals(stop: Stop, told: Callable[[str], None]) -> Iterator[None]:
+    """Make SIGINT and SIGTERM ask for the end; a second SIGINT ends at once (KeyboardInterrupt).
+
+    Outside the main thread, where Python takes no signals, nothing is changed.
+    """
+
+    def handle(number: int, frame: FrameType | None) -> None:
+        if stop.signal == signal.SIGINT == number:
+            raise KeyboardInterrupt
+        stop.ask(number)
+        told("stopping: finishing what is under way; Ctrl-C again ends at once")
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before: dict[int, Any] = {
+        number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

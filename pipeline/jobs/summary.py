@@ -1,0 +1,113 @@
+"""What a run came to, and its record for operators."""
+
+import json
+import platform
+import secrets
+import socket
+import sys
+import time
+from dataclasses import dataclass, field
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import ExitCode, ImageError
+from pipeline.files.outputs import write_whole
+from pipeline.jobs.plan import Orphan, Reason, summarize
+from pipeline.jobs.records import Record
+from pipeline.jobs.spec import JobSpec
+from pipeline.jobs.survey import Survey
+
+_LIBRARIES = ("numpy", "numba", "pillow", "zlib-ng", "dask", "msgspec")
+
+
+@dataclass
+class Summary:
+    """What a run came to.
+
+    reasons : images by the reason of their decision. failing : those that were left alone because
+    they must fail again. damaged : unreadable lines of the manifest or journal.
+    """
+
+    reasons: dict[str, int]
+    failing: list[Record]
+    orphans: list[Orphan]
+    damaged: list[str]
+    unchanged: int
+    planned: int
+    done: int = 0
+    failures: list[Record] = field(default_factory=list)
+    skipped: int = 0
+    seconds: float = 0.0
+    signal: int | None = None
+
+    @classmethod
+    def of(cls, found: Survey) -> "Summary":
+        """The summary of a run that has done nothing yet."""
+        records = found.manifest.records
+        left = [decision for decision in found.plan.decisions if not decision.work]
+        return cls(
+            reasons=summarize(found.plan.decisions),
+            failing=[
+                record
+                for decision in left
+                if decision.reason is Reason.FAILED_BEFORE
+                and (record := records[decision.entry.key]).status == "failed"
+            ],
+            orphans=found.plan.orphans,
+            damaged=found.manifest.damaged,
+            unchanged=sum(decision.reason is Reason.UNCHANGED for decision in left),
+            planned=len(found.plan.work),
+        )
+
+    def count(self, record: Record) -> None:
+        """Take in what came of one image."""
+        self.done += record.status == "done"
+        self.skipped += record.status == "skipped"
+        if record.status == "failed":
+            self.failures.append(record)
+
+    @property
+    def left(self) -> int:
+        """Images that were to be done but were not begun: the run was ended before."""
+        return self.planned - self.done - self.skipped - len(self.failures)
+
+    @property
+    def exit_code(self) -> ExitCode:
+        """What the process should tell its caller."""
+        if self.signal is not None:
+            return ExitCode.TERMINATED if self.signal == 15 else ExitCode.INTERRUPTED
+        kinds = [
+            ImageError.named(record.error.type).exit_code
+            for record in (*self.failures, *self.failing)
+            if record.error
+        ]
+        return max(kinds, default=ExitCode.DONE)
+
+
+def write_runlog(state: Path, spec: JobSpec, summary: Summary, started: int) -> None:
+    """Write `runs/<run id>.json`: times, host, versions and numbers live here, not in the manifest."""
+    stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started / 1e9))
+    content: dict[str, Any] = {
+        "started": stamp,
+        "seconds": round(summary.seconds, 3),
+        "host": socket.gethostname(),
+        "exit_code": int(summary.exit_code),
+        "planned": summary.planned,
+        "done": summary.done,
+        "failed": len(summary.failures),
+        "skipped": summary.skipped,
+        "unchanged": summary.unchanged,
+        "left": summary.left,
+        "orphans": len(summary.orphans),
+        "reasons": summary.reasons,
+        "versions": {
+            "segpipe": version("segpipe"),
+            "python": sys.version.split()[0],
+            "platform": platform.platform(),
+            **{name: version(name) for name in _LIBRARIES},
+        },
+        "job": spec.model_dump(mode="json"),
+    }
+    path = state / "runs" / f"{stamp}-{secrets.token_hex(2)}.json"
+    write_whole(path, json.dumps(content, indent=1).encode() + b"\n")

@@ -1,0 +1,142 @@
+"""A look at both trees of a job, and the plan that follows. It writes nothing."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from pipeline.errors import InputError, OutputError
+from pipeline.files.listing import Listing, list_inputs
+from pipeline.files.patterns import Patterns
+from pipeline.jobs.evidence import Evidence
+from pipeline.jobs.manifest import NAME, Manifest, load
+from pipeline.jobs.plan import Plan, Request, decide
+from pipeline.jobs.recipe import recipe, recipe_digest
+from pipeline.jobs.routes import Route, choose_routes
+from pipeline.jobs.spec import JobSpec
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the command line asks of a run beyond the job file.
+
+    only : patterns of the images to look at; none means all. force : do them whatever their
+    state. retry_failed : also those that must fail again. check_outputs : compare outputs by
+    content, not by size alone.
+    """
+
+    only: tuple[str, ...] = ()
+    force: bool = False
+    retry_failed: bool = False
+    check_outputs: bool = False
+
+
+@dataclass(frozen=True)
+class Tree:
+    """Where a job's files are."""
+
+    inputs: Path
+    outputs: Path
+
+    @property
+    def state(self) -> Path:
+        """What is no output: journal, lock, stat cache, recipes, run records."""
+        return self.outputs / ".segpipe"
+
+    @property
+    def journal(self) -> Path:
+        """The records of a run in progress, or of one that was killed."""
+        return self.state / "journal.jsonl"
+
+
+@dataclass(frozen=True)
+class Survey:
+    """The state of a job's trees, and the plan."""
+
+    tree: Tree
+    listing: Listing
+    manifest: Manifest
+    evidence: Evidence
+    request: Request
+    plan: Plan
+    routes: list[Route]
+    seen: tuple[object, ...]
+
+    def outdated(self) -> bool:
+        """Whether another run has changed the manifest or the journal since."""
+        return self.seen != _state_of(self.tree)
+
+
+def tree_of(spec: JobSpec) -> Tree:
+    """The folders of a job."""
+    return Tree(Path(spec.input.root), Path(spec.output.root))
+
+
+def survey(spec: JobSpec, options: Options, started: int) -> Survey:
+    """Look at a job's trees and plan.
+
+    started : the run's start, in ns since 1970; a file changed since is not trusted by its stat.
+
+    Raises InputError if the input root cannot be read or has no image for this job, OutputError
+    if the manifest cannot be read.
+    """
+    tree = tree_of(spec)
+    listing = list_inputs(tree.inputs, spec.input.include, spec.input.exclude, spec.input.follow_symlinks)
+    seen = _state_of(tree)
+    manifest = load_manifest(tree)
+    wanted = _wanted(options.only)
+    if not any(wanted(entry.key) for entry in listing.entries):
+        raise InputError(_nothing_found(tree, listing, options))
+    content = recipe(spec)
+    request = Request(
+        recipe=content,
+        digest=recipe_digest(content),
+        wanted=wanted,
+        force=options.force,
+        retry_failed=options.retry_failed,
+        check_outputs=options.check_outputs,
+        skip_unsupported=spec.input.on_unsupported == "skip",
+    )
+    evidence = Evidence(tree.inputs, tree.outputs, tree.state, started)
+    if not options.force:
+        evidence.hash_ahead(request.to_compare(listing, manifest))
+    plan, routed = choose_routes(
+        spec, tree.inputs, decide(listing, manifest, request, evidence), manifest, request.digest
+    )
+    return Survey(tree, listing, manifest, evidence, request, plan, routed, seen)
+
+
+def load_manifest(tree: Tree) -> Manifest:
+    """Read the manifest and what a run in progress has added to it; OutputError if it cannot be."""
+    try:
+        return load(tree.outputs, tree.journal)
+    except OSError as error:
+        raise OutputError(
+            f"output root {tree.outputs}: expected a readable manifest, found: {error.strerror}; "
+            "check its permissions and those of its folder"
+        ) from error
+
+
+def _state_of(tree: Tree) -> tuple[object, ...]:
+    """What tells one state of the records from another."""
+    stats = [path.stat() if path.exists() else None for path in (tree.outputs / NAME, tree.journal)]
+    return tuple(stat and (stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats)
+
+
+def _wanted(only: tuple[str, ...]) -> Callable[[str], bool]:
+    if not only:
+        return lambda key: True
+    chosen = Patterns(only, ())
+    return lambda key: chosen.takes(key, key.rpartition("/")[2])
+
+
+def _nothing_found(tree: Tree, listing: Listing, options: Options) -> str:
+    if listing.entries:
+        return (
+            f"--only {' '.join(options.only)}: none of the {len(listing.entries)} images below {tree.inputs} "
+            f"matches; the first is {listing.entries[0].key!r}"
+        )
+    passed = f" ({len(listing.skipped)} links or folders were passed over)" if listing.skipped else ""
+    return (
+        f"input root {tree.inputs}: expected image files that the job includes, found none{passed}; "
+        "check input.root, input.include and input.exclude in the job file"
+    )

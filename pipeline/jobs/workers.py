@@ -1,0 +1,217 @@
+"""Where tasks run. The only module that knows Dask.
+
+Whatever the kind of workers, they are a map: a function and items in, pairs of item and answer out,
+in the order in which they are done. Only a bounded number of items is under way at once, and items
+are drawn from their iterator one by one: ending the iterator is how a run is stopped.
+"""
+
+import logging
+import signal
+import threading
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
+from itertools import islice
+from typing import Any, Protocol
+
+from pipeline import __version__
+from pipeline.color.warmup import warm_up
+from pipeline.errors import WorkersLost
+from pipeline.jobs.recipe import ALGORITHM_VERSION
+from pipeline.jobs.spec_sections import Compute
+
+_AHEAD = 2  # items for each thread: one at work and one waiting, so that none is idle
+_PATIENCE = 60  # seconds in which a cluster without workers must get one
+_SILENCE = 1.5  # seconds of getting ready before it is announced
+
+Announce = Callable[[str], None]
+
+
+class WorkerDied(Exception):
+    """The answer for an item that was at work when its worker died, once too often."""
+
+
+class Workers(Protocol):
+    """Some workers; see the module."""
+
+    def map(
+        self, function: Callable[[Any], Any], items: Iterable[Any]
+    ) -> Iterator[tuple[Any, Any | Exception]]:
+        """Call the function on every item; an exception that it raises is the answer."""
+
+
+@contextmanager
+def open_workers(kind: str, count: int, compute: Compute, announce: Announce) -> Iterator[Workers]:
+    """Open workers of a kind that `compute.cluster` knows, "auto" excepted, and get them ready.
+
+    count : how many. announce : told when getting ready takes its time.
+    Raises WorkersLost if a cluster cannot be reached, has no workers or other versions.
+    """
+    compiling = "getting the compiled loops ready; this takes a while the first time on a machine"
+    if kind in ("inline", "threads"):
+        with announced(compiling, announce):
+            warm_up()
+        yield _Inline() if kind == "inline" else _Threads(count * compute.threads_per_worker)
+    else:
+        with _cluster(kind, count, compute) as client:
+            with announced(compiling, announce):
+                _get_ready(client)
+            yield _Cluster(client, compute.retries)
+
+
+@contextmanager
+def announced(text: str, announce: Announce) -> Iterator[None]:
+    """Announce what goes on if it takes longer than a user would wait without wondering."""
+    timer = threading.Timer(_SILENCE, announce, [text])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+class _Inline:
+    """The calling thread."""
+
+    def map(
+        self, function: Callable[[Any], Any], items: Iterable[Any]
+    ) -> Iterator[tuple[Any, Any | Exception]]:
+        for item in items:
+            try:
+                answer = function(item)
+            except Exception as error:
+                answer = error
+            yield item, answer
+
+
+class _Threads:
+    """Threads of this process: decoding, fitting and compressing let go of the interpreter's lock."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+
+    def map(
+        self, function: Callable[[Any], Any], items: Iterable[Any]
+    ) -> Iterator[tuple[Any, Any | Exception]]:
+        source = iter(items)
+        under_way: dict[Future[Any], Any] = {}
+        with ThreadPoolExecutor(self._count) as pool:
+            while True:
+                for item in islice(source, self._count * _AHEAD - len(under_way)):
+                    under_way[pool.submit(function, item)] = item
+                if not under_way:
+                    return
+                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
+                    error = future.exception()
+                    if error is not None and not isinstance(error, Exception):
+                        raise error
+                    yield under_way.pop(future), error or future.result()
+
+
+class _Cluster:
+    """The workers of a Dask cluster."""
+
+    def __init__(self, client: Any, retries: int) -> None:
+        self._client = client
+        self._retries = retries
+
+    def map(
+        self, function: Callable[[Any], Any], items: Iterable[Any]
+    ) -> Iterator[tuple[Any, Any | Exception]]:
+        from distributed import KilledWorker, as_completed
+
+        source = iter(items)
+        under_way: dict[str, Any] = {}
+        done = as_completed([])
+        room = sum(self._client.nthreads().values()) * _AHEAD
+        while True:
+            for item in islice(source, room - len(under_way)):
+                future = self._client.submit(function, item, pure=False, retries=self._retries)
+                under_way[future.key] = item
+                done.add(future)
+            if not under_way:
+                return
+            future = next(done)
+            item = under_way.pop(future.key)
+            if future.status == "cancelled" or self._client.status != "running":
+                raise WorkersLost("the connection to the Dask scheduler was lost; run again")
+            error = future.exception()
+            if isinstance(error, KilledWorker):
+                error = WorkerDied(str(error))
+            yield item, error or future.result()
+            future.release()
+
+
+@contextmanager
+def _cluster(kind: str, count: int, compute: Compute) -> Iterator[Any]:
+    """A client of a new local cluster or of the one at `compute.address`."""
+    import dask
+    from distributed import Client, LocalCluster
+
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    with dask.config.set(
+        {
+            "distributed.scheduler.allowed-failures": compute.retries,
+            "distributed.scheduler.no-workers-timeout": _PATIENCE,
+        }
+    ):
+        if kind == "address":
+            try:
+                client = Client(compute.address, timeout=_PATIENCE, set_as_default=False)
+            except (OSError, ValueError) as error:
+                raise WorkersLost(
+                    f"compute.address {compute.address}: expected a Dask scheduler, found: {error}; "
+                    "check that it runs and can be reached from here"
+                ) from error
+            with client:
+                yield client
+        else:
+            with (
+                LocalCluster(
+                    n_workers=count,
+                    threads_per_worker=compute.threads_per_worker,
+                    memory_limit=compute.memory_bytes or "auto",
+                    host="127.0.0.1",
+                    dashboard_address=None,
+                    silence_logs=logging.ERROR,
+                ) as cluster,
+                Client(cluster, set_as_default=False) as client,
+            ):
+                yield client
+
+
+def _get_ready(client: Any) -> None:
+    """Wait for a worker, hold its versions against ours, and compile or load its loops."""
+    try:
+        client.wait_for_workers(1, timeout=_PATIENCE)
+    except TimeoutError as error:
+        raise WorkersLost(f"no Dask worker came within {_PATIENCE} s; start workers and run again") from error
+    ours = _versions()
+    for address, theirs in client.run(_versions, on_error="return").items():
+        if theirs != ours:
+            raise WorkersLost(
+                f"worker {address}: expected segpipe {ours[0]} (algorithm {ours[1]}), found {theirs}; "
+                "install the same version on every worker"
+            )
+    client.register_plugin(_ready_plugin())
+
+
+def _versions() -> tuple[str, int]:
+    return __version__, ALGORITHM_VERSION
+
+
+def _ready_plugin() -> Any:
+    """What every worker does when it starts, one that replaces a dead one too."""
+    from distributed import WorkerPlugin
+
+    class Ready(WorkerPlugin):  # type: ignore[misc]  # distributed has no types
+        name = "segpipe-ready"
+
+        def setup(self, worker: Any) -> None:
+            # Ctrl-C reaches all processes of a terminal; the driver decides what it means.
+            if threading.current_thread() is threading.main_thread():
+                signal.signal(signal.SIGINT, signal.SIG_IGN)
+            warm_up()
+
+    return Ready()

@@ -1,0 +1,144 @@
+"""Plans, explanations, states and summaries in words: lists of lines for stdout."""
+
+import json
+from collections.abc import Iterator
+from typing import Any
+
+from pipeline.jobs.leftovers import Leftovers
+from pipeline.jobs.plan import Decision, Reason
+from pipeline.jobs.summary import Summary
+from pipeline.jobs.survey import Survey
+from pipeline.views.terminal import plain
+
+_SHOWN = 5  # failures in the closing words; the manifest has them all
+
+
+def plan_lines(found: Survey, *, verbose: bool) -> Iterator[str]:
+    """A line for each image to be done, failing, orphaned or passed over; then the numbers."""
+    ways = {route.decision.entry.key: route for route in found.routes}
+    for decision in found.plan.decisions:
+        if not decision.work and decision.reason is Reason.UNCHANGED and not verbose:
+            continue
+        route = ways.get(decision.entry.key)
+        cost = ""
+        if route and route.refusal:
+            cost = f"  refused: {type(route.refusal).__name__}"
+        elif route and route.header:
+            cost = f"  {route.megapixels:.1f} Mpx, whole, about {route.header.peak_bytes / 1e6:.0f} MB"
+        yield f"{'do  ' if decision.work else 'keep'}  {plain(decision.entry.key)}  {plain(str(decision))}{cost}"
+    for orphan in found.plan.orphans:
+        yield f"orphan  {plain(orphan.record.image)}  {orphan.why}"
+    for skipped in found.listing.skipped:
+        yield f"passed over  {plain(skipped.path)}  {skipped.reason}"
+    yield plan_numbers(found)
+
+
+def plan_numbers(found: Survey) -> str:
+    """The plan in one line."""
+    decisions, work = found.plan.decisions, found.plan.work
+    reasons = ", ".join(f"{count} {reason}" for reason, count in Summary.of(found).reasons.items())
+    megapixels = sum(route.megapixels for route in found.routes)
+    orphans = f"; {len(found.plan.orphans)} orphans (see segpipe prune)" if found.plan.orphans else ""
+    return f"{len(decisions)} images ({reasons}): {len(work)} to do, {megapixels:.1f} Mpx{orphans}"
+
+
+def plan_json(found: Survey) -> str:
+    """The whole plan as JSON."""
+    ways = {route.decision.entry.key: route for route in found.routes}
+
+    def row(decision: Decision) -> dict[str, Any]:
+        route = ways.get(decision.entry.key)
+        header = route.header if route else None
+        return {
+            "image": decision.entry.key,
+            "work": decision.work,
+            "reason": str(decision.reason),
+            "detail": decision.detail,
+            "bytes": decision.entry.bytes,
+            "width": header.width if header else None,
+            "height": header.height if header else None,
+            "route": ("refused" if route.refusal else "whole") if route else None,
+            "peak_bytes": header.peak_bytes if header else None,
+            "refusal": str(route.refusal) if route and route.refusal else None,
+        }
+
+    content = {
+        "images": [row(decision) for decision in found.plan.decisions],
+        "orphans": [{"image": orphan.record.image, "why": orphan.why} for orphan in found.plan.orphans],
+        "passed_over": [skipped._asdict() for skipped in found.listing.skipped],
+        "reasons": Summary.of(found).reasons,
+        "recipe": found.request.digest,
+    }
+    return json.dumps(content, indent=1)
+
+
+def explanation(found: Survey, key: str) -> Iterator[str]:
+    """Everything that the verdict on one image rests on: recorded → now."""
+    decision = next(decision for decision in found.plan.decisions if decision.entry.key == key)
+    record = found.manifest.records.get(key)
+    evidence = found.evidence
+    yield plain(key)
+    yield f"  verdict   {'do' if decision.work else 'keep'}: {plain(str(decision))}"
+    digest = decision.entry.error or evidence.input_digest(decision.entry)
+    now = digest if isinstance(digest, str) else f"{type(digest).__name__}: {plain(str(digest))}"
+    facts = record.input if record else None
+    yield f"  bytes     {facts.bytes if facts else 'none'} → {decision.entry.bytes}"
+    yield f"  sha256    {facts.sha256 if facts else 'none'} → {now}"
+    yield f"  recipe    {record.recipe if record else 'none'} → {found.request.digest}"
+    old = evidence.old_recipe(record.recipe) if record else None
+    for name, value in sorted(found.request.recipe.items()):
+        before = "" if old is None or old.get(name) == value else f"{old.get(name)} → "
+        yield f"            {name}: {before}{value}"
+    for kind, output in record.outputs.items() if record else ():
+        size = evidence.output_size(output.path)
+        state = "missing" if size is None else f"{output.bytes} → {size} bytes"
+        if size == output.bytes:
+            same = evidence.output_digest(output.path) == output.sha256
+            state = f"{size} bytes, {'as recorded' if same else 'DAMAGED: its content is not as recorded'}"
+        yield f"  {kind:9} {plain(output.path)}: {state}"
+    if record and record.error:
+        yield f"  failed    {record.error.type}: {plain(record.error.message)}"
+    for note in record.notes if record else ():
+        yield f"  note      {plain(note)}"
+
+
+def status_lines(found: Survey, leftovers: Leftovers) -> Iterator[str]:
+    """The state of the output tree."""
+    records = found.manifest.records.values()
+    counts = {
+        word: sum(record.status == word for record in records) for word in ("done", "failed", "skipped")
+    }
+    yield f"{found.tree.outputs}: " + ", ".join(f"{count} {word}" for word, count in counts.items())
+    for record in records:
+        if record.error:
+            yield f"{record.status}  {plain(record.image)}  {record.error.type}: {plain(record.error.message)}"
+    if found.manifest.replayed:
+        yield "a run is at work, or was killed: its journal is not yet in the manifest"
+    for line in found.manifest.damaged:
+        yield f"damaged  {line}"
+    for orphan in leftovers.orphans:
+        yield f"orphan  {plain(orphan.record.image)}  {orphan.why}"
+    for stray in leftovers.strays:
+        yield f"stray  {plain(stray)}  no record knows it"
+    yield plan_numbers(found)
+
+
+def closing_lines(summary: Summary) -> Iterator[str]:
+    """What a person wants to know when a run has ended."""
+    counts = {
+        "done": summary.done,
+        "unchanged": summary.unchanged,
+        "skipped": summary.skipped,
+        "failed": len(summary.failures) + len(summary.failing),
+        "not begun": summary.left,
+    }
+    told = ", ".join(f"{count} {word}" for word, count in counts.items() if count or word == "done")
+    yield f"{told} in {summary.seconds:.1f} s"
+    failures = [*summary.failures, *summary.failing]
+    for record in failures[:_SHOWN]:
+        if record.error:
+            yield f"failed: {plain(record.image)}: {record.error.type}: {plain(record.error.message)}"
+    if len(failures) > _SHOWN:
+        yield f"… and {len(failures) - _SHOWN} more; `segpipe status` lists them"
+    if summary.orphans:
+        yield f"{len(summary.orphans)} images have outputs but no input any more; `segpipe prune` removes them"

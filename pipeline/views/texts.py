@@ -1,6 +1,7 @@
 """Plans, explanations, states and summaries in words: lists of lines for stdout."""
 
 import json
+from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
@@ -8,7 +9,7 @@ from pipeline.jobs.leftovers import Leftovers
 from pipeline.jobs.plan import Decision, Reason
 from pipeline.jobs.summary import Summary
 from pipeline.jobs.survey import Survey
-from pipeline.views.terminal import plain
+from pipeline.views.terminal import plain, told
 
 _SHOWN = 5  # failures in the closing words; the manifest has them all
 
@@ -25,7 +26,8 @@ def plan_lines(found: Survey, *, verbose: bool) -> Iterator[str]:
             cost = f"  refused: {type(route.refusal).__name__}"
         elif route and route.header:
             cost = f"  {route.megapixels:.1f} Mpx, whole, about {route.header.peak_bytes / 1e6:.0f} MB"
-        yield f"{'do  ' if decision.work else 'keep'}  {plain(decision.entry.key)}  {plain(str(decision))}{cost}"
+        verdict = "do  " if decision.work else "keep"
+        yield f"{verdict}  {plain(decision.entry.key)}  {plain(str(decision))}{cost}"
     for orphan in found.plan.orphans:
         yield f"orphan  {plain(orphan.record.image)}  {orphan.why}"
     for skipped in found.listing.skipped:
@@ -105,13 +107,12 @@ def explanation(found: Survey, key: str) -> Iterator[str]:
 def status_lines(found: Survey, leftovers: Leftovers) -> Iterator[str]:
     """The state of the output tree."""
     records = found.manifest.records.values()
-    counts = {
-        word: sum(record.status == word for record in records) for word in ("done", "failed", "skipped")
-    }
-    yield f"{found.tree.outputs}: " + ", ".join(f"{count} {word}" for word, count in counts.items())
+    counts = Counter(record.status for record in records)
+    numbers = ", ".join(f"{counts[word]} {word}" for word in ("done", "failed", "skipped"))
+    yield f"{found.tree.outputs}: {numbers}"
     for record in records:
         if record.error:
-            yield f"{record.status}  {plain(record.image)}  {record.error.type}: {plain(record.error.message)}"
+            yield told(record)
     if found.manifest.replayed:
         yield "a run is at work, or was killed: its journal is not yet in the manifest"
     for line in found.manifest.damaged:
@@ -136,9 +137,8 @@ def closing_lines(summary: Summary) -> Iterator[str]:
     yield f"{told} in {summary.seconds:.1f} s"
     failures = [*summary.failures, *summary.failing]
     for record in failures[:_SHOWN]:
-        if record.error:
-            yield f"failed: {plain(record.image)}: {record.error.type}: {plain(record.error.message)}"
+        yield told(record)
     if len(failures) > _SHOWN:
         yield f"… and {len(failures) - _SHOWN} more; `segpipe status` lists them"
     if summary.orphans:
-        yield f"{len(summary.orphans)} images have outputs but no input any more; `segpipe prune` removes them"
+        yield f"{len(summary.orphans)} images have outputs but no input; `segpipe prune` removes them"

@@ -133,8 +133,8 @@ def closing_lines(summary: Summary) -> Iterator[str]:
         "failed": len(summary.failures) + len(summary.failing),
         "not begun": summary.left,
     }
-    told = ", ".join(f"{count} {word}" for word, count in counts.items() if count or word == "done")
-    yield f"{told} in {summary.seconds:.1f} s"
+    numbers = ", ".join(f"{count} {word}" for word, count in counts.items() if count or word == "done")
+    yield f"{numbers} in {summary.seconds:.1f} s"
     failures = [*summary.failures, *summary.failing]
     for record in failures[:_SHOWN]:
         yield told(record)

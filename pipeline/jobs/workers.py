@@ -123,7 +123,7 @@ class _Cluster:
 
         source = iter(items)
         under_way: dict[str, Any] = {}
-        done = as_completed([])
+        done = as_completed(loop=self._client.loop)
         room = sum(self._client.nthreads().values()) * _AHEAD
         while True:
             for item in islice(source, room - len(under_way)):

@@ -58,10 +58,11 @@ def _describe(
     counts: NDArray[np.int64],
     ends: NDArray[np.int64],
     centres: tuple[NDArray[np.float64], NDArray[np.uint8], NDArray[np.uint8], NDArray[np.float64]],
-    swatches: tuple[NDArray[np.uint8], NDArray[np.int64]],
+    most_frequent: tuple[NDArray[np.uint8], NDArray[np.int64]],
 ) -> None:
     """Fill the rows, cluster by cluster; `colors` (n, 3) and `counts` (n,) are sorted by cluster."""
     centroids, medians, nearest, spreads = centres
+    swatches, swatch_counts = most_frequent
     levels = np.empty((3, 256), np.int64)
     first = 0
     for j in range(len(ends)):
@@ -72,7 +73,8 @@ def _describe(
             total += counts[i]
             for c in range(3):
                 levels[c, colors[i, c]] += counts[i]
-            _note_swatch(colors[i], counts[i], swatches[0][j], swatches[1][j])
+            if counts[i] > swatch_counts[j, SWATCHES - 1]:
+                _note_swatch(colors[i], counts[i], swatches[j], swatch_counts[j])
         for c in range(3):
             passed = np.int64(0)
             found = False
@@ -84,15 +86,18 @@ def _describe(
                     found = True
             centroids[j, c] = sums[c] / total
         least = np.inf
+        nearest_one = first
         squares = 0.0
         for i in range(first, ends[j]):
             distance = 0.0
             for c in range(3):
-                distance += (colors[i, c] - centroids[j, c]) ** 2
+                off = colors[i, c] - centroids[j, c]
+                distance += off * off
             squares += distance * counts[i]
             if distance < least:
                 least = distance
-                nearest[j] = colors[i]
+                nearest_one = i
+        nearest[j] = colors[nearest_one]
         spreads[j] = np.sqrt(squares / total)
         first = ends[j]
 
@@ -101,9 +106,7 @@ def _describe(
 def _note_swatch(
     color: NDArray[np.uint8], count: int, swatches: NDArray[np.uint8], swatch_counts: NDArray[np.int64]
 ) -> None:
-    """Insert a colour into the cluster's list of most frequent ones if it belongs there."""
-    if count <= swatch_counts[-1]:
-        return
+    """Insert a colour that is more frequent than the last of the cluster's list."""
     place = len(swatch_counts) - 1
     while place > 0 and swatch_counts[place - 1] < count:
         swatch_counts[place] = swatch_counts[place - 1]

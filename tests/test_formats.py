@@ -16,7 +16,7 @@ def test_extensions_are_those_that_pillow_gives_the_format():
     registered = Image.registered_extensions()
     for entry in FORMATS.values():
         for extension in entry.extensions:
-            assert registered.get(f".{extension}", "PPM").lower() in (entry.name, entry.pillow.lower())
+            assert registered.get(f".{extension}", entry.pillow).lower() in (entry.name, entry.pillow.lower())
     assert {"jpg", "png", "tiff"} <= EXTENSIONS
 
 

@@ -32,7 +32,7 @@ from PIL import (  # noqa: F401
 
 from pipeline.errors import TooManyPixels, UnsupportedImage
 from pipeline.files.failures import failed_decoding, failed_opening, too_many_pixels
-from pipeline.files.formats import admits, pillow_names
+from pipeline.files.formats import admits, listed, pillow_names
 
 
 class _Leash:
@@ -144,7 +144,7 @@ def opened(
                 raise TooManyPixels(too_many_pixels(name, (width, height), max_pixels))
             if not admits(formats, found := our_format(image)):
                 raise UnsupportedImage(
-                    f"{name}: expected {', '.join(formats)}, found {found}; "
+                    f"{name}: expected {listed(formats)}, found {found}; "
                     f"add {found} to input.formats to read it"
                 )
             try:

@@ -35,7 +35,7 @@ from pipeline.errors import (
     UnsupportedImage,
     VanishedFile,
 )
-from pipeline.files.formats import FORMATS, pillow_names
+from pipeline.files.formats import FORMATS, listed, pillow_names
 
 _CUT_SHORT = re.compile(
     r"truncat|unexpected end|end of (file|data)|eof|too short|not enough|incomplete|no more|"
@@ -135,13 +135,12 @@ def _unidentified(stream: IO[bytes], name: str, formats: list[str]) -> ImageErro
     if found is not None and FORMATS[found].pillow in pillow_names(formats):
         return _broken_header(_refusal(stream, found), stream, name, found)
     found = found or _other_format(stream, formats)
-    listed = ", ".join(formats)
     if found is not None:
         return UnsupportedImage(
-            f"{name}: expected {listed}, found {found}; add {found} to input.formats to read it"
+            f"{name}: expected {listed(formats)}, found {found}; add {found} to input.formats to read it"
         )
     return NotAnImage(
-        f"{name}: expected {listed}, found content that begins with {prefix[:12]!r}; exclude it, "
+        f"{name}: expected {listed(formats)}, found content that begins with {prefix[:12]!r}; exclude it, "
         "or convert it to one of these"
     )
 

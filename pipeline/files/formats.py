@@ -2,9 +2,13 @@
 
 The extensions only say which files a listing takes by default; what a file *is* its content says.
 Formats with a sure signature come first: TGA has none, so it is asked last.
+
+Of what Pillow knows, left out are EPS (reading it runs a PostScript interpreter), WMF (Windows
+only), the science formats of which Pillow reads no pixels of its own (BUFR, GRIB, HDF5), MPEG (no
+pixels at all), and containers without a name or signature to go by (IMT, IPTC, MCIDAS, XVThumb).
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 from typing import NamedTuple
 
@@ -40,6 +44,23 @@ _TABLE = (
     Format("ico", ("ico",), "ICO", sure=False),
     Format("sgi", ("sgi", "rgb", "rgba", "bw"), "SGI", sure=False),
     Format("pcx", ("pcx",), "PCX", sure=False),
+    Format("icns", ("icns",), "ICNS"),
+    Format("blp", ("blp",), "BLP"),
+    Format("fits", ("fits", "fit"), "FITS"),
+    Format("ftex", ("ftc", "ftu"), "FTEX"),
+    Format("gbr", ("gbr",), "GBR"),
+    Format("xpm", ("xpm",), "XPM"),
+    Format("cur", ("cur",), "CUR", sure=False),
+    Format("dcx", ("dcx",), "DCX", sure=False),
+    Format("dib", ("dib",), "DIB", sure=False),
+    Format("fli", ("fli", "flc"), "FLI", sure=False),
+    Format("im", ("im",), "IM", sure=False),
+    Format("msp", ("msp",), "MSP", sure=False),
+    Format("pcd", ("pcd",), "PCD", sure=False),
+    Format("pixar", ("pxr",), "PIXAR", sure=False),
+    Format("spider", ("spi",), "SPIDER", sure=False),
+    Format("sun", ("ras",), "SUN", sure=False),
+    Format("xbm", ("xbm",), "XBM", sure=False),
     Format("tga", ("tga", "icb", "vda", "vst"), "TGA", sure=False),
 )
 
@@ -65,6 +86,13 @@ def pillow_names(names: Iterable[str]) -> list[str]:
     """
     asked = {FORMATS[name].pillow for name in names}
     return list(dict.fromkeys(entry.pillow for entry in _TABLE if entry.pillow in asked))
+
+
+def listed(names: Sequence[str]) -> str:
+    """Name formats in a message: all of a few, the first of many."""
+    if len(names) <= 8:
+        return ", ".join(names)
+    return f"one of {len(names)} formats ({', '.join(names[:4])}, …)"
 
 
 def admits(names: Iterable[str], found: str) -> bool:

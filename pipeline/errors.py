@@ -8,11 +8,12 @@
     ├── WorkersLost           5   the cluster cannot be reached or lost its workers (worth a retry)
     └── ImageError            1   one image failed: a row of the manifest, never the end of the run
         ├── EmptyFile, NotAnImage, TruncatedImage, DamagedImage, UnsupportedImage,
-        │   NothingVisible, BrokenLink, UnusableName
-        │                                   the file's own fault: the same bytes fail again
-        ├── TooManyPixels, TooMuchMemory    refused from the header, with the numbers
-        ├── UnreadableFile, VanishedFile, ChangedWhileReading, OutputNotWritable
+        │   NothingVisible                  the file's own fault: the same bytes fail again
+        ├── BrokenLink, UnusableName, TooManyPixels, TooMuchMemory
+        │                                   seen without reading the picture; looked at on each run
+        ├── UnreadableFile, VanishedFile, ChangedWhileReading
         │                                   the surroundings' fault: tried again on the next run
+        ├── OutputNotWritable         4     the same, for the output tree
         ├── WorkerKilled                    the image took its worker down; quarantined
         └── UnexpectedError                 a bug met while working on this image
 

@@ -6,6 +6,9 @@ touch few cache lines of the table (packing as r<<16|g<<8|b measured 1.7 times s
 cube of a power-of-two size is one contiguous range of codes, which is what `tree` builds on.
 """
 
+import hashlib
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,9 +32,21 @@ BLUE = _spread(np.arange(256, dtype=np.uint32))
 GREEN = BLUE << np.uint32(1)
 RED = BLUE << np.uint32(2)
 
-kernel: Any = njit(cache=True, nogil=True)
 # For parts of an inner loop: a call would count references to every array it is handed.
 inlined: Any = njit(inline="always", nogil=True)
+_SOURCES = b"".join(path.read_bytes() for path in sorted(Path(__file__).parent.glob("*.py")))
+_STAMP = hashlib.sha256(_SOURCES).hexdigest()
+
+
+def kernel(function: Callable[..., Any]) -> Any:
+    """Compile a loop when it is first called, and keep it on disk.
+
+    Numba takes a compiled loop to be current if its own file is; but it holds the code of loops in
+    other files too. So the loops of all files here are current together, or not at all.
+    """
+    compiled = njit(cache=True, nogil=True)(function)
+    compiled._cache._cache_file._source_stamp = _STAMP
+    return compiled
 
 
 @kernel

@@ -5,13 +5,14 @@ colours, then on the grid of 8-bit colours, where the palette lives. All sums ar
 chance is seeded, so the same counts give the same palette on any machine.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.color.counts import ColorCounts
-from pipeline.color.lloyd import explained, recentre, refine
+from pipeline.color.lloyd import explained, recentre, refine, squares_of_bins
 from pipeline.color.moves import improve
 from pipeline.color.seeding import seed_by_chance, seed_by_cuts
 from pipeline.color.tree import COLORS, SCALE, Tree, assign, build_tree
@@ -44,15 +45,20 @@ class KMeans:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        if not 1 <= self.colors <= MAX_COLORS:
-            raise ValueError(f"colors must be from 1 to {MAX_COLORS}, not {self.colors}")
+        for name, least, most in (
+            ("colors", 1, MAX_COLORS),
+            ("attempts", 1, 100),
+            ("max_iter", 1, 10_000),
+            ("seed", 0, 2**63 - 1),
+        ):
+            value = getattr(self, name)
+            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
+            if not whole or not least <= value <= most:
+                raise ValueError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
         if self.init not in ("auto", "wu", "kmeans++"):
             raise ValueError(f"init must be 'auto', 'wu' or 'kmeans++', not {self.init!r}")
-        if self.attempts < 1 or self.max_iter < 1 or not self.tol >= 0:
-            raise ValueError(
-                f"attempts and max_iter must be at least 1 and tol at least 0, "
-                f"not {self.attempts}, {self.max_iter} and {self.tol}"
-            )
+        if not 0 <= self.tol < math.inf:
+            raise ValueError(f"tol must be a number of at least 0, not {self.tol!r}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -85,8 +91,8 @@ def fit(counts: ColorCounts, settings: KMeans) -> Codebook:
     tree = build_tree(counts.codes, planes, counts.counts)
     centroids = _best_start(tree, settings)
     squares = float(_squares(counts))
-    iterations, converged = refine(tree, COLORS, squares, centroids, settings.tol, settings.max_iter)
-    grid, labels, totals = _settle_on_grid(tree, centroids, settings)
+    iterations, converged = refine(tree, COLORS, squares, centroids, float(settings.tol), settings.max_iter)
+    grid, labels, totals = _settle_on_grid(tree, squares, centroids, settings.tol)
     return Codebook(_levels(grid), labels, totals, iterations, converged)
 
 
@@ -111,14 +117,12 @@ def _starts(settings: KMeans) -> list[int | None]:
     number = 1 if settings.init == "wu" else number * settings.attempts
     first: list[int | None] = [] if settings.init == "kmeans++" else [None]
     # Streams of neighbouring seeds must not meet: 2³² draws lie between two starts of a seed.
-    return first + [settings.seed + (i << 32) for i in range(number - len(first))]
+    return first + [(settings.seed + (i << 32)) % 2**63 for i in range(number - len(first))]
 
 
 def _best_start(tree: Tree, settings: KMeans) -> NDArray[np.int32]:
     """Centroids (k, 3), scaled: the start of least inertia on the bins after moves."""
-    bins = slice(0, tree.start[1])
-    square = np.square(tree.means[bins].astype(np.int64)).sum(axis=1) // SCALE  # keeps 6 bits of fraction
-    squares = int((square * tree.weight[bins]).sum()) / SCALE
+    squares = squares_of_bins(tree)
     best, least = np.empty((0, 3), np.int32), np.inf
     for seed in _starts(settings):
         centroids = _start(tree, settings.colors, seed)
@@ -149,20 +153,24 @@ def _start(tree: Tree, k: int, seed: int | None) -> NDArray[np.int32]:
 
 
 def _settle_on_grid(
-    tree: Tree, centroids: NDArray[np.int32], settings: KMeans
+    tree: Tree, squares: float, centroids: NDArray[np.int32], tol: float
 ) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
     """Go on with Lloyd's steps among 8-bit colours, each with k clusters none of them empty.
 
     Returns the grid points (k, 3), scaled, with labels and totals.
     """
     best = _reseed_empty(tree, _round(centroids))
+    least = squares - explained(best[0], best[2])
     for _ in range(_GRID_STEPS):
         grid = best[0].copy()
         recentre(grid, best[2])
         after = _reseed_empty(tree, _round(grid))
-        if explained(after[0], after[2]) * (1 - settings.tol) <= explained(best[0], best[2]):
+        fall = least - (squares - explained(after[0], after[2]))
+        if fall > 0:
+            best = after
+            least -= fall
+        if fall <= tol * least:
             break
-        best = after
     return best
 
 

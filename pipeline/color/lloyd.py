@@ -32,13 +32,24 @@ def explained(centroids: NDArray[np.int32], totals: NDArray[np.int64]) -> float:
 
 
 @kernel
+def squares_of_bins(tree: Tree) -> float:
+    """Σ|colour|² of the pixels if all of a bin were at its mean."""
+    total = 0.0
+    for i in range(tree.start[1]):
+        for c in range(3):
+            total += np.float64(tree.sums[i, c]) * tree.sums[i, c] / tree.weight[i]
+    return total
+
+
+@kernel
 def refine(
     tree: Tree, depth: int, squares: float, centroids: NDArray[np.int32], tol: float, max_iter: int
 ) -> tuple[int, bool]:
     """Improve `centroids` (k, 3) in place until a step takes less than `tol` of the inertia off.
 
     Each step goes beyond the means, which saves about half of the steps; one that made the inertia
-    rise is taken back and followed by a plain one, so that what is kept never rises.
+    rise is taken back and followed by a plain one, so that what is kept never rises. (The inertia
+    of a step is that of its own clusters about their means.)
 
     depth, squares : see `assign`; Σ|colour|² at that depth.
     Returns the steps made and whether they ended by `tol`.
@@ -53,7 +64,8 @@ def refine(
         assign(tree, depth, centroids, totals, labels)
         recentre(centroids, totals)
         inertia = squares - explained(centroids, totals)
-        settled = abs(least - inertia) <= tol * inertia
+        # The second term is what the difference of two sums cannot tell from nothing.
+        settled = abs(least - inertia) <= max(tol * inertia, 1e-15 * squares)
         if inertia <= least:
             least = inertia
             best[:] = centroids

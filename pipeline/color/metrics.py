@@ -61,7 +61,7 @@ def measure(
         mse=round(mse, 6),
         psnr=round(10 * math.log10(3 * 255**2 / mse), 4) if inertia else None,
         delta_e_mean=round(total / pixels, 4),
-        delta_e_p95=round(p95, 2),
+        delta_e_p95=round(min(p95, widest), 2),  # steps are rounded up
         delta_e_max=round(widest, 4),
     )
 

@@ -100,16 +100,19 @@ def _removals(
     """What merging each cluster into the best other one adds to the inertia (Ward), and which that is."""
     k = len(centroids)
     costs = np.full(k, np.inf)
-    heirs = np.zeros(k, np.int64)
+    heirs = np.arange(k)  # an empty cluster leaves nothing to anyone
     for i in range(k):
         n = np.float64(totals[i, 0])
+        if n == 0.0:
+            costs[i] = 0.0
+            continue
         for j in range(k):
-            if i != j:
+            if i != j and totals[j, 0] > 0:
                 dr = centroids[i, 0] - centroids[j, 0]
                 dg = centroids[i, 1] - centroids[j, 1]
                 db = centroids[i, 2] - centroids[j, 2]
                 m = np.float64(totals[j, 0])
-                cost = np.float64(dr * dr + dg * dg + db * db) * n * m / max(1.0, n + m)
+                cost = np.float64(dr * dr + dg * dg + db * db) * n * m / (n + m)
                 if cost < costs[i]:
                     costs[i] = cost
                     heirs[i] = j

@@ -1,20 +1,40 @@
 """Getting the compiled loops ready: the first time on a machine takes a quarter of a minute."""
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
 import numpy as np
 
 from pipeline.color.clusters import describe_clusters
 from pipeline.color.counts import count_colors
 from pipeline.color.kmeans import KMeans
+from pipeline.color.mapping import fit_palette, paint
 from pipeline.color.metrics import measure
-from pipeline.color.quantizer import fit_palette, paint
+
+_SILENCE = 1.5  # seconds; loading the loops from the disk takes half of one
+_TOLD = "compiling the inner loops; this takes a while, the first time on a machine"
 
 
-def warm_up() -> None:
-    """Compile every loop that a run uses, or load it from the cache on disk."""
-    levels = np.arange(64 * 3, dtype=np.uint8).reshape(8, 8, 3)
-    counts = count_colors(levels)
-    for colors in (2, 64):
-        fitted = fit_palette(counts, KMeans(colors))
-        measure(counts, fitted.labels, fitted.palette.colors, fitted.inertia)
-        describe_clusters(counts, fitted.labels, colors)
-        paint(levels, None, counts, fitted)
+def warm_up(announce: Callable[[str], None] = lambda text: None) -> None:
+    """Compile every loop that a run uses, or load it from the disk; see `announced`."""
+    with announced(announce):
+        levels = np.arange(64 * 3, dtype=np.uint8).reshape(8, 8, 3)
+        counts = count_colors(levels)
+        for colors in (2, 64):
+            fitted = fit_palette(counts, KMeans(colors))
+            measure(counts, fitted.labels, fitted.palette.colors, fitted.inertia)
+            describe_clusters(counts, fitted.labels, colors)
+            paint(levels, None, counts, fitted)
+
+
+@contextmanager
+def announced(announce: Callable[[str], None]) -> Iterator[None]:
+    """Call `announce`, from another thread, if compiling lasts longer than one waits without wondering."""
+    timer = threading.Timer(_SILENCE, announce, [_TOLD])
+    timer.daemon = True
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()

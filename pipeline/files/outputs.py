@@ -9,6 +9,7 @@ its final name: whoever is killed at whatever instant, a final name is either th
 whole new one. A file that already has the bytes asked for is not touched at all.
 """
 
+import errno
 import hashlib
 import os
 import secrets
@@ -22,6 +23,11 @@ from typing import NamedTuple
 from pipeline.errors import OutputNotWritable
 
 DEBRIS = ".segpipe-*.part"
+_ADVICE = {
+    errno.ENAMETOOLONG: "shorten the image's name",
+    errno.EISDIR: "a folder has the name of an output: remove it",
+    errno.ENOTDIR: "a file has the name of an output folder: remove it",
+}
 _FLUSHERS = 16  # a disk's journal takes the flushes of many files at once: 4 times faster than in turn
 
 
@@ -57,11 +63,10 @@ class Commit:
         try:
             for path, data in files.items():
                 self._stage(group, self._root / path, data)
-        except OSError as error:
+        except BaseException as error:  # whatever it is, half a group must not become final
             self.discard(key)
-            raise _not_writable(error) from error
-        except OutputNotWritable:
-            self.discard(key)
+            if isinstance(error, OSError):
+                raise _not_writable(error) from error
             raise
         return [OutputFile(path, len(data), hashlib.sha256(data).hexdigest()) for path, data in files.items()]
 
@@ -81,19 +86,22 @@ class Commit:
         for (key, _, _), error in zip(moves, _flush_all([move[1] for move in moves]), strict=True):
             if error is not None:
                 failed[key] = _not_writable(error)
-        folders = set()
+        folders: dict[Path, list[str]] = {}
         for key, temporary, final in moves:
             if key not in failed:
                 try:
                     temporary.replace(final)
-                    folders.add(final.parent)
+                    folders.setdefault(final.parent, []).append(key)
                 except OSError as error:
                     failed[key] = _not_writable(error)
+        for folder, keys in sorted(folders.items()):
+            try:
+                flush_folder(folder)
+            except OSError as error:
+                failed |= dict.fromkeys(keys, _not_writable(error))
         for key in failed:
             self.discard(key)
         self._groups.clear()
-        for folder in sorted(folders):
-            flush_folder(folder)
         return failed
 
     def _stage(self, group: _Group, final: Path, data: bytes) -> None:
@@ -110,12 +118,12 @@ class Commit:
     def _folder(self, folder: Path) -> Path:
         """Make a folder below the root, refusing one that a link has moved elsewhere."""
         if folder not in self._folders:
-            folder.mkdir(parents=True, exist_ok=True)
             if not folder.resolve().is_relative_to(self._root.resolve()):
                 raise OutputNotWritable(
                     f"{folder.relative_to(self._root)}: expected a folder inside the output root, found a "
                     f"link to {folder.resolve()}; remove the link"
                 )
+            folder.mkdir(parents=True, exist_ok=True)
             self._folders.add(folder)
         return folder
 
@@ -135,7 +143,7 @@ def write_whole(path: Path, data: bytes) -> bool:
             file.flush()
             os.fsync(file.fileno())
         temporary.replace(path)
-    except OSError:
+    except BaseException:  # Ctrl-C too
         temporary.unlink(missing_ok=True)
         raise
     flush_folder(path.parent)
@@ -157,6 +165,9 @@ def flush_folder(folder: Path) -> None:
     handle = os.open(folder, os.O_RDONLY)
     try:
         os.fsync(handle)
+    except OSError as error:
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP):  # some network file systems cannot
+            raise
     finally:
         os.close(handle)
 
@@ -186,7 +197,7 @@ def _has_content(path: Path, data: bytes) -> bool:
 
 
 def _not_writable(error: OSError) -> OutputNotWritable:
-    reason = error.strerror or type(error).__name__
+    advice = _ADVICE.get(error.errno or 0, "make room or rights in the output root and run again")
     return OutputNotWritable(
-        f"outputs could not be written: {reason}; make room or rights in the output root and run again"
+        f"outputs could not be written: {error.strerror or type(error).__name__}; {advice}"
     )

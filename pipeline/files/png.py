@@ -94,7 +94,7 @@ def _compressed_bands(image: NDArray[Any], depth: int) -> Iterator[bytes]:
 def _packed(part: NDArray[Any], depth: int) -> NDArray[np.uint8]:
     """The bytes of rows of samples, most significant bits first: (rows, bytes)."""
     if depth == 16:
-        return part.astype(">u2").view(np.uint8)
+        return np.ascontiguousarray(part, ">u2").view(np.uint8).reshape(len(part), -1)
     if depth == 8:
         return part.reshape(len(part), -1)
     together = 8 // depth

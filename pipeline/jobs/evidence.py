@@ -14,6 +14,7 @@ from pipeline.files.outputs import write_whole
 from pipeline.files.sources import digest_file
 from pipeline.jobs.statcache import FileState, StatCache
 
+_MUCH = 64 << 20  # bytes; below, reading them again takes no time
 _HASHERS = 8  # threads; reading and hashing let go of the interpreter's lock
 
 
@@ -30,6 +31,7 @@ class Evidence:
         self._recipes = state / "recipes"
         self._started = started
         self._digests: dict[str, str | ImageError] = {}
+        self._bytes_read = 0
         self.cache = StatCache(state / "stats.msgpack")
 
     def hash_ahead(self, entries: Iterable[Entry]) -> None:
@@ -38,6 +40,11 @@ class Evidence:
         if unknown:
             with ThreadPoolExecutor(_HASHERS) as hashers:
                 list(hashers.map(self.input_digest, unknown))
+
+    @property
+    def worth_keeping(self) -> bool:
+        """Whether so much had to be read that a run with nothing to do had better write the cache."""
+        return self.cache.changed and self._bytes_read > _MUCH
 
     def input_digest(self, entry: Entry) -> str | ImageError:
         """The SHA-256 of an input file, or the error met in reading it."""
@@ -49,19 +56,23 @@ class Evidence:
                 known = error
             else:
                 self.cache.learn(entry.key, FileState(*state, known), self._started)
+                self._bytes_read += entry.bytes
             self._digests[entry.key] = known
         return known
 
     def input_exists(self, key: str) -> bool:
         """Whether an input that is not listed is there all the same."""
-        return (self._input_root / key).is_file()
+        try:
+            return (self._input_root / key).is_file()
+        except (OSError, ValueError):
+            return False
 
     def output_size(self, path: str) -> int | None:
         """Bytes of an output file; None if it is missing."""
         try:
             # A re-run asks this 300,000 times for 100,000 images: a Path each would double its time.
             return os.stat(f"{self._output_root}/{path}").st_size  # noqa: PTH116
-        except OSError:
+        except (OSError, ValueError):  # a damaged record may name anything
             return None
 
     def output_digest(self, path: str) -> str:
@@ -69,8 +80,8 @@ class Evidence:
         try:
             with Path(f"{self._output_root}/{path}").open("rb") as file:
                 return hashlib.file_digest(file, "sha256").hexdigest()
-        except OSError as error:
-            return f"unreadable ({error.strerror})"
+        except (OSError, ValueError) as error:
+            return f"unreadable ({getattr(error, 'strerror', error)})"
 
     def old_recipe(self, digest: str) -> dict[str, Any] | None:
         """A recipe by its digest; None if it is not known any more."""

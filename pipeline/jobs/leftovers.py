@@ -3,14 +3,14 @@
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from pathlib import Path
 
 from pipeline.errors import OutputError
 from pipeline.files.outputs import DEBRIS
 from pipeline.jobs.lock import locked
-from pipeline.jobs.manifest import Manifest, save
+from pipeline.jobs.manifest import Manifest, fold
 from pipeline.jobs.plan import Orphan
 from pipeline.jobs.survey import Survey, Tree, load_manifest
 
@@ -23,11 +23,12 @@ class Leftovers:
 
     orphans : recorded images that the job no longer has. strays : files below the output folders,
     by path relative to the output root, that no record knows: of an earlier recipe, or of a
-    killed run.
+    killed run. owned : files of records that stay; a forged record must not take them along.
     """
 
     orphans: list[Orphan]
     strays: list[str]
+    owned: frozenset[str] = field(default=frozenset(), compare=False)
 
     def __len__(self) -> int:
         return len(self.orphans) + len(self.strays)
@@ -35,13 +36,23 @@ class Leftovers:
     def files(self) -> Iterator[str]:
         """Paths of all the files, relative to the output root."""
         for orphan in self.orphans:
-            yield from (output.path for output in orphan.record.outputs.values())
+            yield from (
+                output.path for output in orphan.record.outputs.values() if output.path not in self.owned
+            )
         yield from self.strays
 
 
 def find_leftovers(found: Survey) -> Leftovers:
     """Compare the files below the output folders with the records."""
-    return Leftovers(found.plan.orphans, sorted(_strays(found.tree, found.manifest)))
+    gone = {orphan.record.image for orphan in found.plan.orphans}
+    owned = {
+        output.path
+        for key, record in found.manifest.records.items()
+        for output in record.outputs.values()
+        if key not in gone
+    }
+    strays = sorted(_strays(found.tree, found.manifest))
+    return Leftovers(found.plan.orphans, strays, frozenset(owned))
 
 
 def prune(found: Survey, leftovers: Leftovers) -> int:
@@ -56,10 +67,8 @@ def prune(found: Survey, leftovers: Leftovers) -> int:
             raise OutputError(f"{tree.outputs} has changed since it was looked at; prune again")
         try:
             removed = sum(_remove(tree.outputs, path) for path in leftovers.files())
-            gone = {orphan.record.image for orphan in leftovers.orphans}
-            records = load_manifest(tree).records
-            if gone:
-                save(tree.outputs, [record for key, record in records.items() if key not in gone])
+            if leftovers.orphans:
+                _forget(tree, {orphan.record.image for orphan in leftovers.orphans})
         except OSError as error:
             raise OutputError(
                 f"output root {tree.outputs}: a file could not be removed: {error.strerror}; check its rights"
@@ -68,14 +77,31 @@ def prune(found: Survey, leftovers: Leftovers) -> int:
 
 
 def inside(root: Path, path: str) -> Path:
-    """The file at a recorded path; OutputError if that is not below the output root."""
+    """The file at a recorded path; OutputError if that is not in one of the output folders.
+
+    Of a link the place counts, not what it points to.
+    """
     full = root / path
-    if not full.resolve().is_relative_to(root.resolve()) or Path(path).is_absolute():
+    parts = Path(path).parts
+    if (
+        "\0" in path
+        or ".." in parts
+        or len(parts) < 2
+        or parts[0] not in WINGS
+        or not full.parent.resolve().is_relative_to(root.resolve())
+    ):
         raise OutputError(
-            f"{root}: the manifest names {path!r}, which is not inside the output root; "
-            "the manifest was changed by hand or comes from elsewhere: restore it, or delete it and run again"
+            f"{root}: the manifest names {path!r}, which is not inside the output folders; the manifest "
+            "was changed by hand or comes from elsewhere: restore it, or delete it and run again"
         )
     return full
+
+
+def _forget(tree: Tree, images: set[str]) -> None:
+    """Drop records from the manifest, and from the journal of a killed run, which would bring them back."""
+    known = load_manifest(tree)
+    records = [record for key, record in known.records.items() if key not in images]
+    fold(tree.outputs, tree.journal, records, known.unfinished - images)
 
 
 def _remove(root: Path, path: str) -> bool:

@@ -65,6 +65,17 @@ def save(root: Path, records: Iterable[Record]) -> bool:
     return write_whole(root / NAME, b"".join(lines))
 
 
+def fold(root: Path, journal: Path, records: Iterable[Record], unfinished: Iterable[str]) -> None:
+    """Replace the manifest by `records`; of the journal only what is unfinished is left."""
+    save(root, records)
+    begun = sorted(unfinished)
+    if begun:
+        write_whole(journal, _begin_line(begun))
+    elif journal.exists():
+        journal.unlink()
+        flush_folder(journal.parent)
+
+
 class Journal:
     """The records of a run in progress, each on the disk before the next is awaited."""
 
@@ -88,16 +99,6 @@ class Journal:
     def close(self) -> None:
         """Write no more."""
         self._file.close()
-
-    def fold(self, root: Path, records: Iterable[Record], unfinished: Iterable[str]) -> None:
-        """Replace the manifest by `records`; then only what is unfinished has to be remembered here."""
-        save(root, records)
-        begun = sorted(unfinished)
-        if begun:
-            write_whole(self._path, _begin_line(begun))
-        else:
-            self._path.unlink()
-            flush_folder(self._path.parent)
 
     def _append(self, lines: bytes) -> None:
         """Write in one call: a reader after a crash finds whole lines, but for the last."""

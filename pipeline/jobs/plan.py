@@ -3,7 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, NamedTuple, Protocol
 
 from pipeline.errors import ImageError, NotAnImage, UnsupportedImage
 from pipeline.files.listing import Entry, Listing
@@ -12,6 +12,11 @@ from pipeline.jobs.records import Record
 
 PASSED_OVER = (NotAnImage.__name__, UnsupportedImage.__name__)
 """The failures that `input.on_unsupported: skip` passes over."""
+
+
+def verdict(failure: str, skip_unsupported: bool) -> Literal["failed", "skipped"]:
+    """The status of an image that could not be done, by the name of its error."""
+    return "skipped" if skip_unsupported and failure in PASSED_OVER else "failed"
 
 
 class Reason(StrEnum):
@@ -118,8 +123,7 @@ def _decide(entry: Entry, manifest: Manifest, request: Request, evidence: Eviden
     if record is None:
         return Decision(entry, True, Reason.NEW)
     if entry.error is not None:
-        same = record.error is not None and record.error.message == str(entry.error)
-        return Decision(entry, not same, Reason.FAILED_BEFORE, type(entry.error).__name__)
+        return _decide_unreadable(entry, entry.error, record, request)
     if request.force:
         return Decision(entry, True, Reason.FORCED)
     if entry.key in manifest.unfinished:
@@ -153,14 +157,27 @@ def _decide(entry: Entry, manifest: Manifest, request: Request, evidence: Eviden
 def _decide_failed(entry: Entry, record: Record, request: Request, evidence: Evidence) -> Decision:
     """An image that failed of itself fails again until its bytes, the recipe or the program change."""
     kind = record.error.type if record.error else "unknown"
-    verdict = "skipped" if request.skip_unsupported and kind in PASSED_OVER else "failed"
     same = (
         ImageError.named(kind).lasting
         and record.input is not None
         and record.input.bytes == entry.bytes
-        and record.status == verdict
+        and record.status == verdict(kind, request.skip_unsupported)
         and not request.retry_failed
         and not _content_change(entry, record, evidence)
+    )
+    return Decision(entry, not same, Reason.FAILED_BEFORE, kind)
+
+
+def _decide_unreadable(entry: Entry, error: ImageError, record: Record, request: Request) -> Decision:
+    """An image that can be seen to fail without reading it."""
+    kind = type(error).__name__
+    if record.status == "done":
+        return Decision(entry, True, Reason.INPUT_CHANGED, f"now {kind}")
+    same = (
+        record.error is not None
+        and record.error.message == str(error)
+        and record.status == verdict(kind, request.skip_unsupported)
+        and record.recipe == request.digest
     )
     return Decision(entry, not same, Reason.FAILED_BEFORE, kind)
 
@@ -189,9 +206,10 @@ def _recipe_change(old: dict[str, Any] | None, request: Request, record: Record)
 def _orphans(listing: Listing, manifest: Manifest, evidence: Evidence) -> Iterator[Orphan]:
     """Recorded images that are not listed, but for those in folders that could not be looked into."""
     listed = {entry.key for entry in listing.entries}
-    unseen = tuple(f"{skipped.path}/" for skipped in listing.skipped)
+    passed_over = {skipped.path for skipped in listing.skipped}
+    unseen = tuple(f"{path}/" for path in passed_over)
     for key in sorted(manifest.records.keys() - listed):
-        if not key.startswith(unseen):
+        if key not in passed_over and not key.startswith(unseen):
             there = evidence.input_exists(key)
             yield Orphan(
                 manifest.records[key], "left out by the job's patterns" if there else "input has gone"
@@ -207,4 +225,4 @@ def summarize(decisions: Iterable[Decision]) -> dict[str, int]:
 
 
 def _short(digest: str) -> str:
-    return digest[:12]
+    return digest[:12] if len(digest) == 64 else digest  # else a word that stands for one

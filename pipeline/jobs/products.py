@@ -8,8 +8,8 @@ from numpy.typing import NDArray
 
 from pipeline.color.clusters import describe_clusters
 from pipeline.color.counts import ColorCounts
+from pipeline.color.mapping import Fit, paint
 from pipeline.color.metrics import Metrics
-from pipeline.color.quantizer import Fit, paint
 from pipeline.files import exports, png
 from pipeline.files.images import Raster
 from pipeline.jobs.settings import Settings

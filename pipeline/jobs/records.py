@@ -82,4 +82,7 @@ def to_line(record: Record) -> bytes:
 
 def from_line(line: bytes) -> Record:
     """Read a record back; raises ValueError (msgspec's are) for what is no record."""
-    return _decode(line)
+    try:
+        return _decode(line)
+    except RecursionError as error:
+        raise ValueError("nested too deeply") from error

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import psutil
 
-from pipeline.errors import ImageError, TooManyPixels, TooMuchMemory
+from pipeline.errors import EmptyFile, ImageError, TooManyPixels, TooMuchMemory
 from pipeline.files.formats import FORMATS
 from pipeline.files.headers import Header
 from pipeline.files.images import read_header
 from pipeline.jobs.manifest import Manifest
-from pipeline.jobs.plan import Decision, Plan, Reason
+from pipeline.jobs.plan import Decision, Plan, Reason, Request, verdict
 from pipeline.jobs.records import Failure, InputFacts, Record
 from pipeline.jobs.spec import JobSpec
 
@@ -32,8 +32,8 @@ class Route:
         """Size of the picture in millions of pixels; 0 if unknown."""
         return self.header.width * self.header.height / 1e6 if self.header else 0.0
 
-    def foretold(self, recipe: str) -> Record | None:
-        """The record of a refused image: no worker is asked. `recipe` is the recipe's digest."""
+    def foretold(self, request: Request) -> Record | None:
+        """The record of a refused image: no worker is asked."""
         if self.refusal is None:
             return None
         entry, header = self.decision.entry, self.header
@@ -41,23 +41,24 @@ class Route:
         if header is not None:
             facts = InputFacts(entry.bytes, None, header.width, header.height, header.mode)
         failure = Failure(type(self.refusal).__name__, str(self.refusal))
-        return Record(entry.key, "failed", recipe, facts, error=failure)
+        status = verdict(failure.type, request.skip_unsupported)
+        return Record(entry.key, status, request.digest, facts, error=failure)
 
 
 def choose_routes(
-    spec: JobSpec, root: Path, plan: Plan, manifest: Manifest, recipe: str
+    spec: JobSpec, root: Path, plan: Plan, manifest: Manifest, request: Request
 ) -> tuple[Plan, list[Route]]:
     """Choose the ways of the images to be done, from their headers.
 
     Those that are refused just as their records say already are no work: the plan is returned
-    without them. root : the input root. recipe : the recipe's digest.
+    without them. root : the input root.
     """
     budget = memory_share(spec)
     chosen = [_route(spec, root, decision, budget) for decision in plan.work]
     settled = {
         route.decision.entry.key: type(route.refusal).__name__
         for route in chosen
-        if route.refusal and route.foretold(recipe) == manifest.records.get(route.decision.entry.key)
+        if route.refusal and route.foretold(request) == manifest.records.get(route.decision.entry.key)
     }
     decisions = [
         Decision(decision.entry, False, Reason.FAILED_BEFORE, settled[decision.entry.key])
@@ -91,7 +92,7 @@ def _route(spec: JobSpec, root: Path, decision: Decision, budget: int) -> Route:
     formats = spec.input.formats or tuple(FORMATS)
     try:
         header = read_header(root / entry.key, formats, int(spec.input.max_megapixels * 1e6))
-    except TooManyPixels as error:
+    except (EmptyFile, TooManyPixels) as error:
         return Route(decision, refusal=error)
     except ImageError:
         return Route(decision)

@@ -7,15 +7,16 @@ happens in the tasks; here is decided which images take part, and what came of t
 
 import time
 from collections.abc import Iterator
-from contextlib import ExitStack
+from contextlib import ExitStack, suppress
 from functools import partial
 from typing import Any
 
 from pipeline.errors import ImageError, OutputError, UnexpectedError, WorkerKilled
 from pipeline.files.outputs import sweep
 from pipeline.jobs.bundles import bundle, choose_workers
+from pipeline.jobs.leftovers import WINGS, inside
 from pipeline.jobs.lock import locked, refuse_if_locked
-from pipeline.jobs.manifest import Journal
+from pipeline.jobs.manifest import Journal, fold
 from pipeline.jobs.records import Failure, InputFacts, Record
 from pipeline.jobs.routes import worker_count
 from pipeline.jobs.spec import JobSpec
@@ -62,10 +63,11 @@ def run(spec: JobSpec, options: Options, watcher: Watcher, *, fail_fast: bool = 
 
 
 def _nothing_to_do(found: Survey, watcher: Watcher, started: int) -> Summary:
-    """Write nothing, but for contents that had to be read as the stat cache had no word of them."""
+    """Write nothing; only the stat cache, if it was lost and much had to be read for want of it."""
     watcher.planned(found)
-    if found.evidence.cache.changed and found.tree.state.exists():
-        with locked(found.tree.state):
+    if found.evidence.worth_keeping and found.tree.state.exists():
+        # A cache that cannot be written now costs the next run time, no more.
+        with suppress(OSError, OutputError), locked(found.tree.state):
             found.evidence.cache.save()
     summary = Summary.of(found)
     summary.seconds = (time.time_ns() - started) / 1e9
@@ -98,7 +100,7 @@ class _Run:
                 self._work(journal, started)
             finally:
                 journal.close()
-                journal.fold(tree.outputs, self._records.values(), self._unfinished)
+                fold(tree.outputs, tree.journal, self._records.values(), self._unfinished)
                 self._found.evidence.cache.forget_all_but({e.key for e in self._found.listing.entries})
                 self._found.evidence.cache.save()
             self._summary.seconds = (time.time_ns() - started) / 1e9
@@ -112,24 +114,32 @@ class _Run:
         return self._summary
 
     def _sweep(self) -> None:
-        """Remove what a killed run left beside the final names it was about to replace."""
+        """Remove what a killed run left beside the final names it was about to replace.
+
+        Images that it had begun and that have gone since are forgotten: nobody knows what their
+        outputs are now, and as strays they can be pruned.
+        """
         tree = self._found.tree
-        folders = {tree.outputs, tree.state}
-        for key in self._unfinished:
-            folders |= {(tree.outputs / wing / key).parent for wing in ("quantized", "labels", "palettes")}
+        folders = {tree.outputs, tree.state, tree.state / "recipes", tree.state / "runs"}
+        for path in (f"{wing}/{key}" for key in self._unfinished for wing in WINGS):
+            with suppress(OutputError):  # a forged journal names what is not ours
+                folders.add(inside(tree.outputs, path).parent)
         for folder in sorted(folders):
             sweep(folder)
+        for key in self._unfinished - {entry.key for entry in self._found.listing.entries}:
+            self._unfinished.discard(key)
+            self._records.pop(key, None)
 
     def _refuse(self, journal: Journal) -> None:
         """Record the images that are refused from their header; no worker is asked."""
         for key, route in list(self._routes.items()):
-            record = route.foretold(self._found.request.digest)
+            record = route.foretold(self._found.request)
             if record is not None:
                 del self._routes[key]
                 self._keep([record], journal)
 
     def _work(self, journal: Journal, started: int) -> None:
-        if not self._routes:
+        if not self._routes or self._stop.asked:
             return
         routes = list(self._routes.values())
         count = worker_count(self._spec)

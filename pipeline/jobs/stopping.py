@@ -24,21 +24,24 @@ class Stop:
 
     def until(self, items: Iterable[Item]) -> Iterator[Item]:
         """The items, until the end is asked for."""
-        for item in items:
-            if self.asked:
+        source = iter(items)
+        while not self.asked:  # asked before an item is drawn: drawing one may have consequences
+            try:
+                item = next(source)
+            except StopIteration:
                 return
             yield item
 
 
 @contextmanager
 def on_signals(stop: Stop, told: Callable[[str], None]) -> Iterator[None]:
-    """Make SIGINT and SIGTERM ask for the end; a second SIGINT ends at once (KeyboardInterrupt).
+    """Make SIGINT and SIGTERM ask for the end; a SIGINT after one ends at once (KeyboardInterrupt).
 
     Outside the main thread, where Python takes no signals, nothing is changed.
     """
 
     def handle(number: int, frame: FrameType | None) -> None:
-        if stop.signal == signal.SIGINT == number:
+        if number == signal.SIGINT and stop.signal is not None:
             raise KeyboardInterrupt
         stop.ask(number)
         told("stopping: finishing what is under way; Ctrl-C again ends at once")

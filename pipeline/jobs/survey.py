@@ -99,9 +99,8 @@ def survey(spec: JobSpec, options: Options, started: int) -> Survey:
     evidence = Evidence(tree.inputs, tree.outputs, tree.state, started)
     if not options.force:
         evidence.hash_ahead(request.to_compare(listing, manifest))
-    plan, routed = choose_routes(
-        spec, tree.inputs, decide(listing, manifest, request, evidence), manifest, request.digest
-    )
+    decided = decide(listing, manifest, request, evidence)
+    plan, routed = choose_routes(spec, tree.inputs, decided, manifest, request)
     return Survey(tree, listing, manifest, evidence, request, plan, routed, seen)
 
 
@@ -118,8 +117,20 @@ def load_manifest(tree: Tree) -> Manifest:
 
 def _state_of(tree: Tree) -> tuple[object, ...]:
     """What tells one state of the records from another."""
-    stats = [path.stat() if path.exists() else None for path in (tree.outputs / NAME, tree.journal)]
-    return tuple(stat and (stat.st_mtime_ns, stat.st_size, stat.st_ino) for stat in stats)
+    return tuple(_stamp(path) for path in (tree.outputs / NAME, tree.journal))
+
+
+def _stamp(path: Path) -> tuple[int, int, int] | None:
+    try:
+        found = path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+    except OSError as error:
+        raise OutputError(
+            f"output root {path.parent}: expected a readable folder, found: {error.strerror}; "
+            "check its permissions"
+        ) from error
+    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _wanted(only: tuple[str, ...]) -> Callable[[str], bool]:

@@ -4,18 +4,27 @@ A task may run twice, on two machines at once: every write is safe twice, and no
 outputs of its own images is written. Its answer is small: records, never pixels.
 """
 
+import os
 import traceback
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 from pipeline.color.counts import count_colors
+from pipeline.color.kmeans import MAX_COLORS
+from pipeline.color.mapping import fit_palette
 from pipeline.color.metrics import measure
-from pipeline.color.quantizer import fit_palette
-from pipeline.errors import ImageError, NothingVisible, TooMuchMemory, UnexpectedError
+from pipeline.errors import (
+    EmptyFile,
+    ImageError,
+    NothingVisible,
+    TooMuchMemory,
+    UnexpectedError,
+    UnsupportedImage,
+)
 from pipeline.files.images import Source, decode, identify, read_source
 from pipeline.files.outputs import Commit
-from pipeline.jobs.plan import PASSED_OVER
+from pipeline.jobs.plan import verdict
 from pipeline.jobs.products import Result, make_products
 from pipeline.jobs.records import ColorFacts, Failure, InputFacts, MetricFacts, OutputFacts, Record
 from pipeline.jobs.settings import Settings
@@ -52,6 +61,8 @@ def _process(settings: Settings, key: str, commit: Commit) -> Outcome:
         header = identify(source, settings.formats, settings.max_pixels)
         facts = InputFacts(len(source.data), source.sha256, header.width, header.height, header.mode)
         return Outcome(_quantize(settings, key, source, commit), state)
+    except EmptyFile as error:
+        return Outcome(_failed(settings, key, InputFacts(0), error), state)
     except ImageError as error:
         return Outcome(_failed(settings, key, facts, error), state)
     except MemoryError:
@@ -59,7 +70,8 @@ def _process(settings: Settings, key: str, commit: Commit) -> Outcome:
         return Outcome(_failed(settings, key, facts, short), state)
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
-        bug = UnexpectedError(f"{type(error).__name__} in {place.name}, line {place.lineno}: {error}")
+        text = str(error).replace(f"{settings.input_root}{os.sep}", "")  # records hold no absolute paths
+        bug = UnexpectedError(f"{type(error).__name__} in {place.name}, line {place.lineno}: {text}")
         return Outcome(_failed(settings, key, facts, bug), state)
 
 
@@ -68,6 +80,11 @@ def _quantize(settings: Settings, key: str, source: Source, commit: Commit) -> R
     counts = count_colors(raster.pixels, raster.alpha)
     if not len(counts):
         raise NothingVisible(f"{key}: expected pixels to count, found only fully transparent ones")
+    if min(settings.kmeans.colors, len(counts)) == MAX_COLORS and counts.total < raster.pixels[..., 0].size:
+        raise UnsupportedImage(
+            f"{key}: {MAX_COLORS} colours and a label for transparent pixels are more than a label map of "
+            f"16 bits can tell apart; ask for {MAX_COLORS - 1} colours"
+        )
     fitted = fit_palette(counts, settings.kmeans)
     metrics = measure(counts, fitted.labels, fitted.palette.colors, fitted.inertia)
     products = make_products(settings, Result(key, raster, counts, fitted, metrics))
@@ -89,7 +106,5 @@ def _quantize(settings: Settings, key: str, source: Source, commit: Commit) -> R
 
 def _failed(settings: Settings, key: str, facts: InputFacts | None, error: ImageError) -> Record:
     kind = type(error).__name__
-    status: Literal["failed", "skipped"] = (
-        "skipped" if settings.skip_unsupported and kind in PASSED_OVER else "failed"
-    )
+    status = verdict(kind, settings.skip_unsupported)
     return Record(key, status, settings.recipe, facts, error=Failure(kind, str(error)))

@@ -15,14 +15,13 @@ from itertools import islice
 from typing import Any, Protocol
 
 from pipeline import __version__
-from pipeline.color.warmup import warm_up
+from pipeline.color.warmup import announced, warm_up
 from pipeline.errors import WorkersLost
 from pipeline.jobs.recipe import ALGORITHM_VERSION
 from pipeline.jobs.spec_sections import Compute
 
 _AHEAD = 2  # items for each thread: one at work and one waiting, so that none is idle
 _PATIENCE = 60  # seconds in which a cluster without workers must get one
-_SILENCE = 1.5  # seconds of getting ready before it is announced
 
 Announce = Callable[[str], None]
 
@@ -47,28 +46,14 @@ def open_workers(kind: str, count: int, compute: Compute, announce: Announce) ->
     count : how many. announce : told when getting ready takes its time.
     Raises WorkersLost if a cluster cannot be reached, has no workers or other versions.
     """
-    compiling = "getting the compiled loops ready; this takes a while the first time on a machine"
     if kind in ("inline", "threads"):
-        with announced(compiling, announce):
-            warm_up()
+        warm_up(announce)
         yield _Inline() if kind == "inline" else _Threads(count * compute.threads_per_worker)
     else:
         with _cluster(kind, count, compute) as client:
-            with announced(compiling, announce):
+            with announced(announce):
                 _get_ready(client)
             yield _Cluster(client, compute.retries)
-
-
-@contextmanager
-def announced(text: str, announce: Announce) -> Iterator[None]:
-    """Announce what goes on if it takes longer than a user would wait without wondering."""
-    timer = threading.Timer(_SILENCE, announce, [text])
-    timer.daemon = True
-    timer.start()
-    try:
-        yield
-    finally:
-        timer.cancel()
 
 
 class _Inline:

@@ -1,0 +1,337 @@
+"""The writer: groups of files become final together, whole, durable, and only if they differ."""
+
+import errno
+import hashlib
+import os
+from pathlib import Path
+
+import pytest
+from builders import tree
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from pipeline.errors import OutputNotWritable
+from pipeline.files import outputs
+from pipeline.files.outputs import Commit, OutputFile, flush_folder, sweep, write_whole
+
+FILES = {"quantized/a/b.png": b"picture", "labels/a/b.png": b"labels", "palettes/a/b.json": b"{}"}
+
+
+def debris(root):
+    return sorted(root.rglob(outputs.DEBRIS))
+
+
+def stage_and_publish(root, key="a/b", files=FILES):
+    commit = Commit(root)
+    staged = commit.stage(key, files)
+    return staged, commit.publish()
+
+
+class Full:
+    """A disk that is full after so many files: the next gets half of its bytes."""
+
+    def __init__(self, monkeypatch, room):
+        self.room = room
+        real = Path.open
+
+        def limited(path, mode="r", *args, **kwargs):
+            file = real(path, mode, *args, **kwargs)
+            if "x" not in mode:
+                return file
+            self.room -= 1
+            return file if self.room >= 0 else _Torn(file)
+
+        monkeypatch.setattr(Path, "open", limited)
+
+
+class _Torn:
+    def __init__(self, file):
+        self.file = file
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.file.close()
+
+    def write(self, data):
+        self.file.write(data[: len(data) // 2])
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+
+def fail_fsync(monkeypatch, inodes):
+    real = os.fsync
+
+    def fsync(handle):
+        if os.fstat(handle).st_ino in inodes:
+            raise OSError(errno.EIO, "Input/output error")
+        real(handle)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+
+
+def fail_replace(monkeypatch, name):
+    real = Path.replace
+
+    def replace(path, target):
+        if Path(target).name == name:
+            raise OSError(errno.EACCES, "Permission denied")
+        return real(path, target)
+
+    monkeypatch.setattr(Path, "replace", replace)
+
+
+def test_nothing_is_final_before_publish_and_all_of_it_after(tmp_path):
+    commit = Commit(tmp_path)
+    commit.stage("a/b", FILES)
+    assert not any((tmp_path / path).exists() for path in FILES)
+    assert len(debris(tmp_path)) == 3
+    assert commit.publish() == {}
+    assert {path: data for path, (data, *_) in tree(tmp_path).items()} == FILES
+
+
+def test_staging_tells_the_facts_of_each_file(tmp_path):
+    assert Commit(tmp_path).stage("a/b", FILES) == [
+        OutputFile(path, len(data), hashlib.sha256(data).hexdigest()) for path, data in FILES.items()
+    ]
+
+
+names = st.sampled_from(["a", "b", "c/d", "c/e", "f/g/h"])
+contents = st.dictionaries(names, st.binary(max_size=8), max_size=5)
+
+
+@given(before=contents, after=contents)
+@settings(max_examples=40, deadline=None)
+def test_whatever_was_there_the_new_content_is_and_what_is_the_same_was_not_touched(
+    tmp_path_factory, before, after
+):
+    root = tmp_path_factory.mktemp("root")
+    assert stage_and_publish(root, files=before)[1] == {}
+    old = tree(root)
+    assert stage_and_publish(root, files=after)[1] == {}
+    new = tree(root)
+    assert {path: data for path, (data, *_) in new.items()} == before | after
+    for path in before.keys() & new.keys():
+        assert (new[path] == old[path]) == (before[path] == new[path][0])
+
+
+def test_same_content_is_not_touched_and_leaves_no_debris(tmp_path):
+    stage_and_publish(tmp_path)
+    before = tree(tmp_path)
+    commit = Commit(tmp_path)
+    commit.stage("a/b", FILES)
+    assert not debris(tmp_path)
+    commit.publish()
+    assert tree(tmp_path) == before
+
+
+def test_a_link_in_a_files_place_is_replaced_and_its_target_left_alone(tmp_path):
+    target = tmp_path / "target"
+    target.write_bytes(b"picture")
+    root = tmp_path / "root"
+    (root / "quantized/a").mkdir(parents=True)
+    (root / "quantized/a/b.png").symlink_to(target)
+    stage_and_publish(root)
+    assert not (root / "quantized/a/b.png").is_symlink()
+    assert target.read_bytes() == b"picture"
+
+
+@pytest.mark.parametrize("room", [0, 1, 2])
+def test_a_full_disk_takes_the_whole_group_back(tmp_path, monkeypatch, room):
+    (tmp_path / "quantized/a").mkdir(parents=True)
+    (tmp_path / "quantized/a/b.png").write_bytes(b"old")
+    Full(monkeypatch, room)
+    commit = Commit(tmp_path)
+    with pytest.raises(OutputNotWritable, match="No space left on device; make room"):
+        commit.stage("a/b", FILES)
+    assert not debris(tmp_path)
+    assert commit.publish() == {}
+    assert {path: data for path, (data, *_) in tree(tmp_path).items()} == {"quantized/a/b.png": b"old"}
+
+
+def test_a_group_that_cannot_be_staged_does_not_disturb_the_others(tmp_path, monkeypatch):
+    Full(monkeypatch, 4)
+    commit = Commit(tmp_path)
+    commit.stage("a/b", FILES)
+    with pytest.raises(OutputNotWritable):
+        commit.stage("c", {"quantized/c.png": b"1", "labels/c.png": b"2"})
+    assert commit.publish() == {}
+    assert tree(tmp_path).keys() == FILES.keys()
+
+
+def test_running_out_of_memory_takes_the_whole_group_back(tmp_path, monkeypatch):
+    real = outputs._has_content
+
+    def tight(path, data):
+        if path.parent.parent.name == "labels":
+            raise MemoryError
+        return real(path, data)
+
+    monkeypatch.setattr(outputs, "_has_content", tight)
+    commit = Commit(tmp_path)
+    with pytest.raises(MemoryError):
+        commit.stage("a/b", FILES)
+    commit.publish()
+    assert tree(tmp_path) == {}
+
+
+def test_a_file_that_cannot_be_flushed_fails_its_image_alone(tmp_path, monkeypatch):
+    commit = Commit(tmp_path)
+    commit.stage("a/b", FILES)
+    bad = debris(tmp_path)[1].stat().st_ino
+    commit.stage("c", {"quantized/c.png": b"1"})
+    fail_fsync(monkeypatch, {bad})
+    failed = commit.publish()
+    assert failed.keys() == {"a/b"}
+    assert "Input/output error" in str(failed["a/b"])
+    assert tree(tmp_path).keys() == {"quantized/c.png"}
+
+
+def test_a_second_file_that_cannot_be_moved_fails_its_image_and_leaves_no_debris(tmp_path, monkeypatch):
+    commit = Commit(tmp_path)
+    commit.stage("a/b", FILES)
+    commit.stage("c", {"quantized/c.png": b"1"})
+    with monkeypatch.context() as patch:
+        fail_replace(patch, "b.json")
+        failed = commit.publish()
+    assert failed.keys() == {"a/b"}
+    assert "Permission denied" in str(failed["a/b"])
+    assert not debris(tmp_path)
+    assert (tmp_path / "quantized/c.png").exists()
+    assert not (tmp_path / "palettes/a/b.json").exists()
+    assert stage_and_publish(tmp_path)[1] == {}
+    assert (tmp_path / "palettes/a/b.json").read_bytes() == b"{}"
+
+
+def test_a_folder_that_cannot_be_flushed_fails_its_images_alone(tmp_path, monkeypatch):
+    commit = Commit(tmp_path)
+    commit.stage("a/b", FILES)
+    commit.stage("c", {"other/c.png": b"1"})
+    fail_fsync(monkeypatch, {(tmp_path / "labels/a").stat().st_ino})
+    assert commit.publish().keys() == {"a/b"}
+
+
+def test_a_folder_in_a_files_place_is_an_error_of_that_image(tmp_path):
+    (tmp_path / "labels/a/b.png").mkdir(parents=True)
+    _, failed = stage_and_publish(tmp_path)
+    assert failed.keys() == {"a/b"}
+    assert not debris(tmp_path)
+
+
+def test_a_file_in_a_folders_place_is_an_error_of_that_image(tmp_path):
+    (tmp_path / "labels").write_bytes(b"")
+    commit = Commit(tmp_path)
+    with pytest.raises(OutputNotWritable):
+        commit.stage("a/b", FILES)
+    assert not debris(tmp_path)
+
+
+def linked_outside(tmp_path):
+    root, outside = tmp_path / "root", tmp_path / "outside"
+    outside.mkdir()
+    root.mkdir()
+    (root / "quantized").symlink_to(outside)
+    return root, outside
+
+
+def test_a_link_that_leaves_the_root_is_refused(tmp_path):
+    root, outside = linked_outside(tmp_path)
+    with pytest.raises(OutputNotWritable, match=r"^quantized: expected a folder inside .* link to .*outside"):
+        Commit(root).stage("b", {"quantized/b.png": b"1"})
+    assert not list(outside.iterdir())
+
+
+def test_a_link_that_leaves_the_root_gets_no_folders_either(tmp_path):
+    root, outside = linked_outside(tmp_path)
+    with pytest.raises(OutputNotWritable):
+        Commit(root).stage("a/b", FILES)
+    assert not list(outside.iterdir())
+
+
+def test_a_root_that_is_reached_by_a_link_is_no_escape(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "root").symlink_to(tmp_path / "real")
+    assert stage_and_publish(tmp_path / "root")[1] == {}
+
+
+@pytest.mark.parametrize("name", ["x" * 250, "ä" * 125])
+def test_names_as_long_as_the_file_system_allows(tmp_path, name):
+    files = {f"quantized/{name}.json": b"1"}
+    assert stage_and_publish(tmp_path, name, files)[1] == {}
+    assert (tmp_path / f"quantized/{name}.json").read_bytes() == b"1"
+
+
+def test_names_that_are_too_long_are_an_error_of_that_image(tmp_path):
+    commit = Commit(tmp_path)
+    name = "x" * 252
+    commit.stage(name, {f"quantized/{name}.png": b"1"})
+    assert "too long" in str(commit.publish()[name])
+    assert not debris(tmp_path)
+
+
+def test_discarding_takes_back_what_was_staged(tmp_path):
+    commit = Commit(tmp_path)
+    commit.stage("a/b", FILES)
+    commit.stage("c", {"quantized/c.png": b"1"})
+    commit.discard("a/b")
+    commit.discard("never heard of")
+    assert len(debris(tmp_path)) == 1
+    commit.publish()
+    assert tree(tmp_path).keys() == {"quantized/c.png"}
+
+
+def test_publishing_twice_does_nothing_the_second_time(tmp_path):
+    commit = Commit(tmp_path)
+    commit.stage("a/b", FILES)
+    commit.publish()
+    before = tree(tmp_path)
+    assert commit.publish() == {}
+    assert tree(tmp_path) == before
+
+
+def test_writing_a_whole_file_makes_folders_and_says_whether_it_wrote(tmp_path):
+    path = tmp_path / "new/folder/file"
+    assert write_whole(path, b"one")
+    before = tree(tmp_path)
+    assert not write_whole(path, b"one")
+    assert tree(tmp_path) == before
+    assert write_whole(path, b"two")
+    assert path.read_bytes() == b"two"
+    assert not debris(tmp_path)
+
+
+@pytest.mark.parametrize("step", ["write", "fsync", "replace"])
+def test_a_whole_file_that_cannot_be_written_keeps_its_old_content(tmp_path, monkeypatch, step):
+    path = tmp_path / "file"
+    path.write_bytes(b"old content")
+    before = tree(tmp_path)
+    with monkeypatch.context() as patch:
+        if step == "write":
+            Full(patch, 0)
+        elif step == "fsync":
+            patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "I/O")))
+        else:
+            fail_replace(patch, "file")
+        with pytest.raises(OSError, match=r"No space|I/O|Permission"):
+            write_whole(path, b"new content")
+    assert tree(tmp_path) == before
+
+
+def test_sweeping_removes_debris_and_nothing_else(tmp_path):
+    kept = ["a.png", ".segpipe-notes", "part", ".hidden.part", "sub/.segpipe-x-1.part"]
+    for name in [*kept, ".segpipe-abc-0123.part", ".segpipe-.part"]:
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    assert sweep(tmp_path) == 2
+    assert tree(tmp_path).keys() == set(kept)
+    assert sweep(tmp_path) == 0
+    assert sweep(tmp_path / "missing") == 0
+
+
+def test_what_a_killed_writer_leaves_is_swept(tmp_path):
+    Commit(tmp_path).stage("b", {"b.png": b"1", "c.png": b"2"})
+    assert sweep(tmp_path) == 2
+
+
+def test_folders_can_be_flushed(tmp_path):
+    flush_folder(tmp_path)

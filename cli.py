@@ -1,5 +1,6 @@
 """The command line: words ↔ functions. Data goes to stdout, all else to stderr."""
 
+import errno
 import sys
 import traceback
 from collections.abc import Callable
@@ -41,6 +42,11 @@ class _Commands(click.Group):
             ctx.exit(ExitCode.INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+                raise
+            click.echo(f"segpipe: error: the output could not be written: {error.strerror}", err=True)
+            ctx.exit(ExitCode.OUTPUT_UNWRITABLE)
         except Exception:
             traceback.print_exc()
             click.echo(f"segpipe {__version__}: a bug; please report it with the lines above", err=True)
@@ -87,12 +93,13 @@ def run(
     from pipeline.views.terminal import Bar, JsonLines, Quiet
     from pipeline.views.texts import closing_lines
 
-    watcher = JsonLines() if watch["log_json"] else Quiet() if watch["quiet"] else Bar(verbose)
+    silent = watch["quiet"] or sys.stderr is None
+    watcher = Quiet() if silent else JsonLines() if watch["log_json"] else Bar(verbose)
     try:
         summary = run_job(spec, options, watcher, fail_fast=fail_fast)
     finally:
         watcher.close()
-    if not watch["quiet"] or summary.failures:
+    if not silent or (summary.failures and sys.stderr is not None):
         for line in closing_lines(summary):
             watcher.say(line) if watch["log_json"] else click.echo(line, err=True)
     sys.exit(summary.exit_code)
@@ -221,7 +228,11 @@ def init(images: Path, job: Path, output: Path | None) -> None:
         job.with_name("job.schema.json").write_text(text, encoding="utf-8")
     except OSError as error:
         raise OutputError(f"{job}: could not be written: {error.strerror}; choose another name") from error
-    load_spec(job)
+    try:
+        load_spec(job)
+    except SegpipeError:
+        job.unlink()
+        raise
     click.echo(f"{job} is ready: segpipe run {job}", err=True)
 
 

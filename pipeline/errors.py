@@ -9,7 +9,7 @@
     └── ImageError            1   one image failed: a row of the manifest, never the end of the run
         ├── EmptyFile, NotAnImage, TruncatedImage, DamagedImage, UnsupportedImage,
         │   NothingVisible                  the file's own fault: the same bytes fail again
-        ├── BrokenLink, UnusableName, TooManyPixels, TooMuchMemory
+        ├── BrokenLink, UnusableName, UnlistedFormat, TooManyPixels, TooMuchMemory
         │                                   seen without reading the picture; looked at on each run
         ├── UnreadableFile, VanishedFile, ChangedWhileReading
         │                                   the surroundings' fault: tried again on the next run
@@ -106,7 +106,13 @@ class DamagedImage(ImageError):
 
 
 class UnsupportedImage(ImageError):
-    """A sound image of a kind that is not read, or a format that the job does not list."""
+    """A sound image of a kind that is not read."""
+
+
+class UnlistedFormat(ImageError):
+    """A sound image of a format that `input.formats` does not list."""
+
+    lasting = False  # cheap to find again, and the list is not part of the recipe
 
 
 class NothingVisible(ImageError):
@@ -120,7 +126,7 @@ class BrokenLink(ImageError):
 
 
 class UnusableName(ImageError):
-    """The file's name is not valid UTF-8, so no record could name it."""
+    """The file's name cannot be recorded, or its outputs could not have theirs."""
 
     lasting = False
 

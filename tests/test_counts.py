@@ -18,6 +18,15 @@ levels = st.sampled_from([0, 1, 2, 127, 128, 254, 255])
 pixel_arrays = hnp.arrays(np.uint8, st.tuples(st.integers(0, 60), st.just(3)), elements=levels)
 
 
+@pytest.fixture(scope="module", autouse=True, params=["sorting", "table"])
+def way(request):
+    """Every law holds for both ways of counting; which one is taken depends on the number of pixels."""
+    with pytest.MonkeyPatch.context() as patched:
+        if request.param == "table":
+            patched.setattr(counts_module, "_SORTED", 0)
+        yield request.param
+
+
 def naive(pixels, alpha=None):
     """Count colours as np.unique does: {(red, green, blue): pixels}."""
     flat = pixels.reshape(-1, 3).astype(np.int64)
@@ -117,13 +126,13 @@ def test_what_was_counted_before_leaves_no_trace(images):
         assert as_dict(count_colors(pixels)) == naive(pixels)
 
 
-def test_an_interrupted_count_does_not_spoil_the_next(monkeypatch):
+def test_an_interrupted_count_does_not_spoil_the_next(monkeypatch, way):
     def interrupt(*_):
         raise KeyboardInterrupt
 
     pixels = RNG.integers(0, 256, (1000, 3), dtype=np.uint8)
     with monkeypatch.context() as patched:
-        patched.setattr(kernels, "drain_table", interrupt)
+        patched.setattr(kernels, "drain_table" if way == "table" else "count_runs", interrupt)
         with pytest.raises(KeyboardInterrupt):
             count_colors(RNG.integers(0, 256, (1000, 3), dtype=np.uint8))
     assert as_dict(count_colors(pixels)) == naive(pixels)

@@ -7,7 +7,7 @@ from io import BytesIO
 import pytest
 from PIL import Image
 
-from pipeline.errors import TooManyPixels, UnsupportedImage
+from pipeline.errors import TooManyPixels, UnlistedFormat
 from pipeline.files import decoder
 from pipeline.files.decoder import opened
 
@@ -70,7 +70,7 @@ def test_content_counts_and_not_every_format_is_admitted():
     with opened(encoded(kind="GIF"), "a.png", ["png", "gif"], 10**6) as (image, _):
         assert image.format == "GIF"
     with (
-        pytest.raises(UnsupportedImage, match=r"a\.gif: expected png, jpeg, found gif"),
+        pytest.raises(UnlistedFormat, match=r"a\.gif: expected png, jpeg, found gif"),
         opened(encoded(kind="GIF"), "a.gif", ["png", "jpeg"], 10**6),
     ):
         pass

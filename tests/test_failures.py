@@ -124,12 +124,12 @@ def test_other_content_is_no_image(data):
 def test_formats_that_are_not_listed_are_named(kind):
     name = kind.lower()
     listed = [other for other in ("png", "jpeg") if other != name]
-    with pytest.raises(errors.UnsupportedImage, match=f"expected .*, found {name};"):
+    with pytest.raises(errors.UnlistedFormat, match=f"expected .*, found {name};"):
         identify(source(encoded(kind)), listed, 10**6)
 
 
 def test_plain_jpeg_where_only_mpo_is_listed():
-    with pytest.raises(errors.UnsupportedImage, match="expected mpo, found jpeg"):
+    with pytest.raises(errors.UnlistedFormat, match="expected mpo, found jpeg"):
         identify(source(encoded("JPEG")), ["mpo"], 10**6)
 
 

@@ -194,6 +194,7 @@ def test_one_color_is_the_mean():
 
 @pytest.mark.parametrize("k", [4, 16, 64])
 def test_plain_lloyd_steps_from_scattered_pixels_do_no_better(k):
+    """Half of such starts end no better, and the best of five is no more than 1 % better."""
     pixels = picture().reshape(-1, 3)
     counts = count_colors(pixels)
     tree = build_tree(counts.codes, counts.planes, counts.counts)
@@ -206,7 +207,8 @@ def test_plain_lloyd_steps_from_scattered_pixels_do_no_better(k):
             recentre(centroids, totals)
         off = counts.planes.T[:, None].astype(np.int64) * SCALE - centroids[None].astype(np.int64)
         found.append((np.square(off).sum(axis=2).min(axis=1) * counts.counts).sum() / SCALE**2)
-    assert error(counts, colors=k) <= min(found) * 1.002
+    assert error(counts, colors=k) <= np.median(found) * 1.001
+    assert error(counts, colors=k) <= min(found) * 1.01
 
 
 def test_far_groups_each_get_their_color():

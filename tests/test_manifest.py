@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.jobs import manifest
-from pipeline.jobs.manifest import fold, Journal, load, save
+from pipeline.jobs.manifest import Journal, fold, load, save
 from pipeline.jobs.records import to_line
 
 A, B, C = done("a"), failed("b"), done("ç/d\n.jpg")

@@ -31,7 +31,7 @@ def bins_inertia(tree, centroids):
 
 def improved(tree, centroids, rounds=ROUNDS):
     after = centroids.copy()
-    kept = improve(tree, squares_of(tree), after, rounds)
+    kept = improve(tree, 0, squares_of(tree), after, rounds)
     return after, kept
 
 

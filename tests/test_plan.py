@@ -160,7 +160,7 @@ def test_an_output_of_another_size_is_damaged():
 def test_an_output_of_another_content_is_damaged_if_contents_are_checked():
     disk = Disk(contents={"palettes/a.x": digest("rot")})
     assert verdict(done("a"), disk=disk) == (False, "unchanged")
-    old, new = digest("palette of a")[:12], digest("rot")[:12]
+    old, new = digest("palettes of a")[:12], digest("rot")[:12]
     expected = (True, f"output damaged (palettes/a.x, sha256: {old} → {new})")
     assert verdict(done("a"), disk=disk, check_outputs=True) == expected
 
@@ -339,4 +339,8 @@ def test_an_empty_plan_has_no_work():
 def test_every_error_of_this_version_is_lasting_or_passing_here():
     kinds = {kind.__name__: kind.lasting for kind in ImageError.__subclasses__()}
     assert {name for name, lasting in kinds.items() if lasting} == {*LASTING, UnsupportedImage.__name__}
-    assert {name for name, lasting in kinds.items() if not lasting} == {*PASSING[:-1], "UnusableName"}
+    assert {name for name, lasting in kinds.items() if not lasting} == {
+        *PASSING[:-1],
+        "UnusableName",
+        "UnlistedFormat",
+    }

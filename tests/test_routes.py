@@ -86,7 +86,7 @@ def test_the_record_of_a_refused_image_holds_what_is_known_of_it():
     record = Route(Decision(entry("a"), True, Reason.NEW), header(), TooMuchMemory("too much"))
     record = record.foretold(REQUEST)
     assert (record.image, record.status, record.recipe) == ("a", "failed", "r")
-    assert record.input == InputFacts(10, None, 7, 6, "RGB")
+    assert record.input == InputFacts(10, None, 7, 6, "RGB", "png")
     assert record.error == Failure("TooMuchMemory", "too much")
     assert route("a", refusal=BrokenLink("gone")).foretold(REQUEST).input == InputFacts(10)
 

@@ -49,7 +49,7 @@ def test_a_record_tells_the_input_and_every_output_as_they_are(tmp_path):
     data, status = path.read_bytes(), path.stat()
     digest = hashlib.sha256(data).hexdigest()
     assert (record.status, record.recipe, record.error, record.notes) == ("done", "r", None, ())
-    assert record.input == InputFacts(len(data), digest, 8, 9, "RGB")
+    assert record.input == InputFacts(len(data), digest, 8, 9, "RGB", "png")
     assert state == FileState(len(data), status.st_mtime_ns, status.st_ino, digest)
     found = {
         path: hashlib.sha256(content).hexdigest() for path, (content, *_) in tree(tmp_path / "out").items()
@@ -81,7 +81,7 @@ def bad_files():
         "NotAnImage": b"no image at all, but words",
         "TruncatedImage": SOUND[: len(SOUND) // 2],
         "DamagedImage": bytes(broken),
-        "UnsupportedImage": b"GIF89a" + bytes(20),
+        "UnlistedFormat": b"GIF89a" + bytes(20),
         "NothingVisible": png_of(clear),
         "TooManyPixels": png_of(noise(60, 60)),
     }
@@ -121,7 +121,7 @@ def test_unsupported_files_are_skipped_where_the_job_says_so_and_others_are_not(
         (tmp_path / "in" / name).write_bytes(data)
     outcomes = process(spec, *bad_files())
     skipped = {outcome.record.error.type for outcome in outcomes if outcome.record.status == "skipped"}
-    assert skipped == {"NotAnImage", "UnsupportedImage"}
+    assert skipped == {"NotAnImage", "UnlistedFormat"}
 
 
 def test_one_bad_image_does_not_disturb_the_others(tmp_path):

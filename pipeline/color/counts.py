@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from pipeline.color import kernels
 
 _AT_ONCE = 1 << 31  # pixels; the table counts in 32 bits
+_SORTED = 1 << 19  # pixels; fewer are counted by sorting, which the table's cache misses would outlast
 
 
 class _Scratch(threading.local):
@@ -80,13 +81,30 @@ def count_colors(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None = No
 
 
 def _count(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> ColorCounts:
+    room = min(len(pixels), kernels.CODES)
+    codes = np.empty(room, np.uint32)
+    counts = np.empty(room, np.int64)
+    count = _count_by_sorting if len(pixels) < _SORTED else _count_by_table
+    found = count(pixels, alpha, codes, counts)
+    return ColorCounts(codes[:found].copy(), counts[:found].copy())
+
+
+def _count_by_sorting(
+    pixels: NDArray[np.uint8], alpha: NDArray[np.uint8], codes: NDArray[np.uint32], counts: NDArray[np.int64]
+) -> int:
+    ordered = np.empty(len(pixels), np.uint32)
+    ordered = ordered[: kernels.pack_pixels(pixels, alpha, ordered)]
+    ordered.sort()
+    return int(kernels.count_runs(ordered, codes, counts))
+
+
+def _count_by_table(
+    pixels: NDArray[np.uint8], alpha: NDArray[np.uint8], codes: NDArray[np.uint32], counts: NDArray[np.int64]
+) -> int:
     if not _scratch.empty:  # an interrupt (Ctrl-C in a notebook) cut the last count short
         _scratch.renew()
     _scratch.empty = False
     kernels.count_pixels(pixels, alpha, _scratch.table, _scratch.cells)
-    room = min(len(pixels), kernels.CODES)
-    codes = np.empty(room, np.uint32)
-    counts = np.empty(room, np.int64)
     found = kernels.drain_table(_scratch.table, _scratch.cells, codes, counts)
     _scratch.empty = True
-    return ColorCounts(codes[:found].copy(), counts[:found].copy())
+    return int(found)

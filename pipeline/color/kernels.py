@@ -1,4 +1,4 @@
-"""The loops that touch every pixel: pixels → table of counts → sorted codes, and codes → labels.
+"""The loops that touch every pixel: pixels → counts of sorted codes, and codes → labels.
 
 A colour's *code* is its 24-bit Morton (Z-order) code: the bits of red, green and blue interleaved,
 most significant first. Sorting by it keeps similar colours together, so the pixels of a photograph
@@ -16,7 +16,7 @@ from numba import njit
 from numpy.typing import NDArray
 
 CODES = 1 << 24
-CELL_BITS = 9  # one table cell holds the 8 × 8 × 8 colours that share their upper 5 bits
+CELL_BITS = 6  # one table cell holds the 4 × 4 × 4 colours that share their upper 6 bits
 CELLS = CODES >> CELL_BITS
 
 
@@ -50,13 +50,37 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 
 @kernel
+def pack_pixels(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8], codes: NDArray[np.uint32]) -> int:
+    """Write the codes of pixels (n, 3) that are not of alpha 0 to `codes` (n,); returns how many.
+
+    `alpha` is (n,), or (0,) when every pixel counts; so it is below.
+    """
+    found = 0
+    for i in range(pixels.shape[0]):
+        if alpha.shape[0] == 0 or alpha[i] > 0:
+            codes[found] = RED[pixels[i, 0]] | GREEN[pixels[i, 1]] | BLUE[pixels[i, 2]]
+            found += 1
+    return found
+
+
+@kernel
+def count_runs(ordered: NDArray[np.uint32], codes: NDArray[np.uint32], counts: NDArray[np.int64]) -> int:
+    """Write each of the codes in `ordered` (n,), and how often it is there; returns how many."""
+    found = -1
+    for i in range(ordered.shape[0]):
+        if found < 0 or codes[found] != ordered[i]:
+            found += 1
+            codes[found] = ordered[i]
+            counts[found] = 0
+        counts[found] += 1
+    return found + 1
+
+
+@kernel
 def count_pixels(
     pixels: NDArray[np.uint8], alpha: NDArray[np.uint8], table: NDArray[np.uint32], cells: NDArray[np.uint8]
 ) -> None:
-    """Add pixels (n, 3) to `table` (CODES,), and mark the cells touched; pixels of alpha 0 do not count.
-
-    `alpha` is (n,), or (0,) when every pixel counts.
-    """
+    """Add pixels (n, 3) to `table` (CODES,), and mark the cells touched; pixels of alpha 0 do not count."""
     n = pixels.shape[0]
     masked = alpha.shape[0] == n and n > 0
     previous = np.uint32(0)
@@ -86,17 +110,20 @@ def drain_table(
     Returns how many there are; `codes` and `counts` must have room for them.
     """
     found = 0
-    for cell in range(CELLS):
-        if cells[cell] == 0:
+    eights = cells.view(np.uint64)
+    for eight in range(len(eights)):
+        if eights[eight] == 0:
             continue
-        cells[cell] = 0
-        start = cell << CELL_BITS
-        for code in range(start, start + (1 << CELL_BITS)):
-            if table[code] > 0:
-                codes[found] = code
-                counts[found] = table[code]
-                table[code] = 0
-                found += 1
+        for cell in range(8 * eight, 8 * eight + 8):
+            if cells[cell] == 0:
+                continue
+            cells[cell] = 0
+            for code in range(cell << CELL_BITS, (cell + 1) << CELL_BITS):
+                if table[code] > 0:
+                    codes[found] = code
+                    counts[found] = table[code]
+                    table[code] = 0
+                    found += 1
     return found
 
 

@@ -23,6 +23,7 @@ _SEEDING_STEPS = 8  # enough for a start to be moved about; exactness comes late
 _SEEDING_TOL = 1e-3
 _BIN_STEPS = 50
 _BIN_TOL = 1e-4
+_FEW = 32  # colours; clusters so wide that bins of 16 levels a side tell them apart
 _MOVE_ROUNDS = 30
 _MOST_MOVED = 1024  # beyond, a round of moves (k² distances) costs more than it gains
 _GRID_STEPS = 20
@@ -122,30 +123,37 @@ def _starts(settings: KMeans) -> list[int | None]:
 
 def _best_start(tree: Tree, settings: KMeans) -> NDArray[np.int32]:
     """Centroids (k, 3), scaled: the start of least inertia on the bins after moves."""
-    squares = squares_of_bins(tree)
+    depth = _bin_depth(tree, settings.colors)
+    squares = squares_of_bins(tree, depth)
     best, least = np.empty((0, 3), np.int32), np.inf
     for seed in _starts(settings):
-        centroids = _start(tree, settings.colors, seed)
+        centroids = _start(tree, depth, settings.colors, seed)
         totals = np.empty((len(centroids), 4), np.int64)
-        refine(tree, 0, squares, centroids, _SEEDING_TOL, _SEEDING_STEPS)
+        refine(tree, depth, squares, centroids, _SEEDING_TOL, _SEEDING_STEPS)
         if settings.colors <= _MOST_MOVED:
-            improve(tree, squares, centroids, _MOVE_ROUNDS)
-            refine(tree, 0, squares, centroids, _BIN_TOL, _BIN_STEPS)
-        assign(tree, 0, centroids, totals, _NO_LABELS)
+            improve(tree, depth, squares, centroids, _MOVE_ROUNDS)
+            refine(tree, depth, squares, centroids, _BIN_TOL, _BIN_STEPS)
+        assign(tree, depth, centroids, totals, _NO_LABELS)
         inertia_left = squares - explained(centroids, totals)
         if inertia_left < least:
             best, least = centroids, inertia_left
     return best
 
 
-def _start(tree: Tree, k: int, seed: int | None) -> NDArray[np.int32]:
-    bins = int(tree.start[1])
-    if k >= bins:
-        centroids = tree.means[:bins].copy()
+def _bin_depth(tree: Tree, k: int) -> int:
+    """The level of the tree to start on: bins of 16 levels a side for few colours, else of 8."""
+    coarse = k <= _FEW and len(tree.start) > 2 and tree.start[2] - tree.start[1] > 8 * k
+    return 1 if coarse else 0
+
+
+def _start(tree: Tree, depth: int, k: int, seed: int | None) -> NDArray[np.int32]:
+    bins = slice(tree.start[depth], tree.start[depth + 1])
+    if k >= bins.stop - bins.start:
+        centroids = tree.means[bins].copy()
     elif seed is None:
-        centroids = seed_by_cuts(tree, k)
+        centroids = seed_by_cuts(tree, depth, k)
     else:
-        centroids = seed_by_chance(tree, k, seed)
+        centroids = seed_by_chance(tree, depth, k, seed)
     if len(centroids) < k:
         extra = np.full((k - len(centroids), 3), centroids[0], np.int32)  # empty until re-seeded
         centroids = _reseed_empty(tree, np.concatenate([centroids, extra]))[0]

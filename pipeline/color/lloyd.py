@@ -32,10 +32,10 @@ def explained(centroids: NDArray[np.int32], totals: NDArray[np.int64]) -> float:
 
 
 @kernel
-def squares_of_bins(tree: Tree) -> float:
-    """Σ|colour|² of the pixels if all of a bin were at its mean."""
+def squares_of_bins(tree: Tree, depth: int) -> float:
+    """Σ|colour|² of the pixels if all of a bin, a node of that level, were at its mean."""
     total = 0.0
-    for i in range(tree.start[1]):
+    for i in range(tree.start[depth], tree.start[depth + 1]):
         for c in range(3):
             total += np.float64(tree.sums[i, c]) * tree.sums[i, c] / tree.weight[i]
     return total

@@ -8,6 +8,8 @@ The idea is that of Fritzke's breathing k-means (2020) and of Kaukoranta et al.'
 and merge (1998); it works on the coarse bins, where a Lloyd step costs a fraction of a millisecond.
 """
 
+from typing import NamedTuple
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,29 +22,40 @@ SETTLING = 3  # Lloyd steps after a lot of moves, before it is judged
 _AXIS_STEPS = 12  # of the power iteration; the axis needs a direction, not digits
 
 
+class _Bins(NamedTuple):
+    """The colours as coarse points: means (n, 3), scaled, and pixels (n,)."""
+
+    means: NDArray[np.int32]
+    weight: NDArray[np.int64]
+
+
 @kernel
-def improve(tree: Tree, squares: float, centroids: NDArray[np.int32], rounds: int) -> int:
+def improve(tree: Tree, depth: int, squares: float, centroids: NDArray[np.int32], rounds: int) -> int:
     """Try up to `rounds` lots of moves on the bins; `centroids` (k, 3) is improved in place.
 
-    squares : Σ|colour|² over the bins' means, so that squares - explained is the bins' inertia.
+    depth, squares : the level of the tree whose nodes are the bins, and `squares_of_bins` there.
     Returns the number of lots that were kept.
     """
     k = len(centroids)
-    labels = np.empty(tree.start[1], np.int32)
+    bins = _Bins(
+        tree.means[tree.start[depth] : tree.start[depth + 1]],
+        tree.weight[tree.start[depth] : tree.start[depth + 1]],
+    )
+    labels = np.empty(len(bins.weight), np.int32)
     none = np.empty(0, np.int32)
     totals = np.empty((k, 4), np.int64)
     lot = max(1, k // 8)
     kept = 0
     trial = np.empty_like(centroids)
     for _ in range(rounds):
-        assign(tree, 0, centroids, totals, labels)
+        assign(tree, depth, centroids, totals, labels)
         inertia = squares - explained(centroids, totals)
         trial[:] = centroids
-        made = _make_moves(tree, labels, totals, trial, lot)
+        made = _make_moves(bins, labels, totals, trial, lot)
         if made == 0:
             break
         for _ in range(SETTLING):
-            assign(tree, 0, trial, totals, none)
+            assign(tree, depth, trial, totals, none)
             recentre(trial, totals)
         after = squares - explained(trial, totals)
         if after < inertia * (1.0 - 1e-6):
@@ -57,7 +70,7 @@ def improve(tree: Tree, squares: float, centroids: NDArray[np.int32], rounds: in
 
 @kernel
 def _make_moves(
-    tree: Tree,
+    bins: _Bins,
     labels: NDArray[np.int32],
     totals: NDArray[np.int64],
     centroids: NDArray[np.int32],
@@ -65,7 +78,7 @@ def _make_moves(
 ) -> int:
     """Make the `lot` most promising moves that do not touch one another; returns how many."""
     k = len(centroids)
-    gains, sides = _splits(tree, labels, totals)
+    gains, sides = _splits(bins, labels, totals)
     costs, heirs = _removals(centroids, totals)
     to_remove = np.argsort(costs, kind="mergesort")
     to_split = np.argsort(-gains, kind="mergesort")
@@ -121,7 +134,7 @@ def _removals(
 
 @kernel
 def _splits(
-    tree: Tree, labels: NDArray[np.int32], totals: NDArray[np.int64]
+    bins: _Bins, labels: NDArray[np.int32], totals: NDArray[np.int64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """What halving each cluster at its mean across its principal axis takes off the inertia.
 
@@ -132,17 +145,17 @@ def _splits(
     for j in range(k):
         for c in range(3):
             means[j, c] = totals[j, 1 + c] * SCALE / max(1, totals[j, 0])
-    axes = _principal_axes(tree, labels, means)
+    axes = _principal_axes(bins, labels, means)
     upper = np.zeros((k, 4))
     for i in range(len(labels)):
         j = labels[i]
         dr, dg, db = (
-            tree.means[i, 0] - means[j, 0],
-            tree.means[i, 1] - means[j, 1],
-            tree.means[i, 2] - means[j, 2],
+            bins.means[i, 0] - means[j, 0],
+            bins.means[i, 1] - means[j, 1],
+            bins.means[i, 2] - means[j, 2],
         )
         if dr * axes[j, 0] + dg * axes[j, 1] + db * axes[j, 2] > 0.0:
-            weight = np.float64(tree.weight[i])
+            weight = np.float64(bins.weight[i])
             upper[j, 0] += weight
             upper[j, 1] += weight * dr
             upper[j, 2] += weight * dg
@@ -160,17 +173,19 @@ def _splits(
 
 
 @kernel
-def _principal_axes(tree: Tree, labels: NDArray[np.int32], means: NDArray[np.float64]) -> NDArray[np.float64]:
+def _principal_axes(
+    bins: _Bins, labels: NDArray[np.int32], means: NDArray[np.float64]
+) -> NDArray[np.float64]:
     """Direction of largest variance of each cluster (k, 3), of any length."""
     k = len(means)
     moments = np.zeros((k, 3, 3))
     for i in range(len(labels)):
         j = labels[i]
-        weight = np.float64(tree.weight[i])
+        weight = np.float64(bins.weight[i])
         for a in range(3):
-            da = weight * (tree.means[i, a] - means[j, a])
+            da = weight * (bins.means[i, a] - means[j, a])
             for b in range(a, 3):
-                moments[j, a, b] += da * (tree.means[i, b] - means[j, b])
+                moments[j, a, b] += da * (bins.means[i, b] - means[j, b])
     axes = np.empty((k, 3))
     for j in range(k):
         m = moments[j]

@@ -1,4 +1,4 @@
-"""First centroids, from the coarse bins (8 × 8 × 8 colours each, exact sums) of the colours.
+"""First centroids, from coarse bins of the colours: the nodes of one level of the tree.
 
 - `seed_by_cuts`: Wu's variance cuts ("Color quantization by dynamic programming and principal
   analysis", ACM ToG 11(4), 1992; the greedy orthogonal bipartition of Graphics Gems II). It always
@@ -14,8 +14,6 @@ from pipeline.color.kernels import kernel
 from pipeline.color.tree import SCALE, Tree
 
 TRIALS = 3  # candidates a greedy k-means++ step chooses from
-_AXIS = 33  # 5 bits to a channel and a border of zeros
-_BIN = 8 * SCALE
 _GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -31,14 +29,18 @@ def _random(state: NDArray[np.uint64]) -> float:
 
 
 @kernel
-def seed_by_chance(tree: Tree, k: int, seed: int) -> NDArray[np.int32]:
+def seed_by_chance(tree: Tree, depth: int, k: int, seed: int) -> NDArray[np.int32]:
     """Pick k of the bins, each with a chance by its squared distance to those already picked.
+
+    depth : the level of the tree whose nodes are the bins.
 
     Returns centroids (k, 3), scaled; fewer distinct ones if there are fewer bins.
     """
-    bins = tree.start[1]
+    means = tree.means[tree.start[depth] : tree.start[depth + 1]]
+    weight = tree.weight[tree.start[depth] : tree.start[depth + 1]]
+    bins = len(weight)
     state = np.array([seed], np.uint64)
-    distance = tree.weight[:bins].astype(np.float64)  # the first is drawn by weight alone
+    distance = weight.astype(np.float64)  # the first is drawn by weight alone
     remaining = distance.sum()
     trial = np.empty(bins)
     best = np.empty(bins)
@@ -52,32 +54,35 @@ def seed_by_chance(tree: Tree, k: int, seed: int) -> NDArray[np.int32]:
             while passed <= target and pick < bins - 1:
                 pick += 1
                 passed += distance[pick]
-            r, g, b = tree.means[pick]
+            r, g, b = means[pick]
             total = 0.0
             for i in range(bins):
-                dr, dg, db = tree.means[i, 0] - r, tree.means[i, 1] - g, tree.means[i, 2] - b
-                d = np.float64(dr * dr + dg * dg + db * db) * tree.weight[i]
+                dr, dg, db = means[i, 0] - r, means[i, 1] - g, means[i, 2] - b
+                d = np.float64(dr * dr + dg * dg + db * db) * weight[i]
                 d = min(d, distance[i]) if j > 0 else d
                 trial[i] = d
                 total += d
             if total < least:
                 least = total
                 best, trial = trial, best
-                centroids[j] = tree.means[pick]
+                centroids[j] = means[pick]
         distance, best = best, distance
         remaining = least
     return centroids
 
 
 @kernel
-def seed_by_cuts(tree: Tree, k: int) -> NDArray[np.int32]:
+def seed_by_cuts(tree: Tree, depth: int, k: int) -> NDArray[np.int32]:
     """Cut the colour cube k - 1 times, each time the box of most variance where it helps most.
+
+    depth : the level of the tree whose nodes are the bins.
 
     Returns centroids (n, 3), scaled; n < k if no box can be cut any more.
     """
-    moments = _moments(tree)
+    moments = _moments(tree, depth)
+    last = moments.shape[1] - 1
     boxes = np.empty((k, 6), np.int64)
-    boxes[0] = np.array([0, 0, 0, _AXIS - 1, _AXIS - 1, _AXIS - 1])
+    boxes[0] = np.array([0, 0, 0, last, last, last])
     spread = np.empty(k)
     spread[0] = _spread(moments, boxes[0])
     n = 1
@@ -104,31 +109,32 @@ def seed_by_cuts(tree: Tree, k: int) -> NDArray[np.int32]:
 
 
 @kernel
-def _moments(tree: Tree) -> NDArray[np.float64]:
-    """Cumulative weight, sums and sum of squares over the cube of bins: (5, 33, 33, 33)."""
-    moments = np.zeros((5, _AXIS, _AXIS, _AXIS))
-    for i in range(tree.start[1]):
+def _moments(tree: Tree, depth: int) -> NDArray[np.float64]:
+    """Cumulative weight, sums and sum of squares over the cube of bins, with a border of zeros.
+
+    (5, n, n, n) with n = 33 for bins of 8 levels a side (depth 0), 17 for bins of 16, …
+    """
+    side = np.int32(8 << depth) * SCALE
+    n = (32 >> depth) + 1
+    moments = np.zeros((5, n, n, n))
+    for i in range(tree.start[depth], tree.start[depth + 1]):
         weight = np.float64(tree.weight[i])
         r, g, b = tree.sums[i]
-        at = (
-            tree.box[i, 0] // (8 * SCALE) + 1,
-            tree.box[i, 1] // (8 * SCALE) + 1,
-            tree.box[i, 2] // (8 * SCALE) + 1,
-        )
+        at = (tree.box[i, 0] // side + 1, tree.box[i, 1] // side + 1, tree.box[i, 2] // side + 1)
         moments[0][at] = weight
         moments[1][at] = r
         moments[2][at] = g
         moments[3][at] = b
         moments[4][at] = (np.float64(r) * r + np.float64(g) * g + np.float64(b) * b) / weight
     for m in range(5):
-        for i in range(1, _AXIS):
-            for j in range(1, _AXIS):
+        for i in range(1, n):
+            for j in range(1, n):
                 line = 0.0
-                for c in range(1, _AXIS):
+                for c in range(1, n):
                     line += moments[m, i, j, c]
                     moments[m, i, j, c] = line + moments[m, i, j - 1, c]
-            for j in range(1, _AXIS):
-                for c in range(1, _AXIS):
+            for j in range(1, n):
+                for c in range(1, n):
                     moments[m, i, j, c] += moments[m, i - 1, j, c]
     return moments
 

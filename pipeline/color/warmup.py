@@ -19,6 +19,7 @@ _TOLD = "compiling the inner loops; this takes a while, the first time on a mach
 def warm_up(announce: Callable[[str], None] = lambda text: None) -> None:
     """Compile every loop that a run uses, or load it from the disk; see `announced`."""
     with announced(announce):
+        count_colors(np.zeros((1 << 19, 1, 3), np.uint8))  # many pixels are counted in another way
         levels = np.arange(64 * 3, dtype=np.uint8).reshape(8, 8, 3)
         counts = count_colors(levels)
         for colors in (2, 64):

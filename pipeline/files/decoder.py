@@ -5,6 +5,7 @@ only while one of our calls is under way, never switched off, and put back when 
 threads that are reading has finished; so images can be decoded side by side.
 """
 
+import logging
 import threading
 import warnings
 from collections.abc import Iterator, Sequence
@@ -13,13 +14,15 @@ from typing import IO, TextIO
 
 from PIL import Image, ImageFile
 
-from pipeline.errors import TooManyPixels, UnsupportedImage
+from pipeline.errors import TooManyPixels, UnlistedFormat
 from pipeline.files.failures import failed_decoding, failed_opening, too_many_pixels
 from pipeline.files.formats import admits, listed, pillow_names
 
 # All plug-ins at once, here, for 40 ms: Pillow would import them when it meets the first file that is
 # none of its own five formats, and what it knows would depend on what has been read before.
 Image.init()
+# What Pillow logs is told by errors and notes already; without a handler Python would print it.
+logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
 class _Leash:
@@ -117,7 +120,7 @@ def opened(
 
     Raises
     ------
-    NotAnImage, UnsupportedImage, TruncatedImage, DamagedImage, TooManyPixels, TooMuchMemory
+    NotAnImage, UnlistedFormat, UnsupportedImage, TruncatedImage, DamagedImage, TooManyPixels, TooMuchMemory
         See `pipeline.files.failures`.
     """
     with _LEASH.held(max_pixels) as warned:
@@ -130,7 +133,7 @@ def opened(
             if width * height > max_pixels:
                 raise TooManyPixels(too_many_pixels(name, (width, height), max_pixels))
             if not admits(formats, found := our_format(image)):
-                raise UnsupportedImage(
+                raise UnlistedFormat(
                     f"{name}: expected {listed(formats)}, found {found}; "
                     f"add {found} to input.formats to read it"
                 )

@@ -31,6 +31,7 @@ from pipeline.errors import (
     TooManyPixels,
     TooMuchMemory,
     TruncatedImage,
+    UnlistedFormat,
     UnreadableFile,
     UnsupportedImage,
     VanishedFile,
@@ -136,7 +137,7 @@ def _unidentified(stream: IO[bytes], name: str, formats: list[str]) -> ImageErro
         return _broken_header(_refusal(stream, found), stream, name, found)
     found = found or _other_format(stream, formats)
     if found is not None:
-        return UnsupportedImage(
+        return UnlistedFormat(
             f"{name}: expected {listed(formats)}, found {found}; add {found} to input.formats to read it"
         )
     return NotAnImage(

@@ -77,9 +77,22 @@ def list_inputs(
     """
     walk = _Walk(root, Patterns(include, exclude), follow_symlinks)
     walk.run()
+    _part_namesakes(walk.entries)
     walk.entries.sort(key=lambda entry: entry.key)
     walk.skipped.sort()
     return Listing(root, walk.entries, walk.skipped)
+
+
+def _part_namesakes(entries: list[Entry]) -> None:
+    """Give a name that is not UTF-8 another key if, written down, it is that of another file."""
+    keys = {entry.key for entry in entries if not isinstance(entry.error, UnusableName)}
+    for place, entry in enumerate(entries):
+        if isinstance(entry.error, UnusableName):
+            key = entry.key
+            while key in keys:
+                key += "~"
+            keys.add(key)
+            entries[place] = entry._replace(key=key)
 
 
 class _Folder(NamedTuple):

@@ -8,7 +8,7 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from pipeline.errors import OutputError
-from pipeline.files.outputs import DEBRIS
+from pipeline.files.outputs import DEBRIS, sweep
 from pipeline.jobs.lock import locked
 from pipeline.jobs.manifest import Manifest, fold
 from pipeline.jobs.plan import Orphan
@@ -66,6 +66,7 @@ def prune(found: Survey, leftovers: Leftovers) -> int:
         if found.outdated():
             raise OutputError(f"{tree.outputs} has changed since it was looked at; prune again")
         try:
+            sweep_state(tree)
             removed = sum(_remove(tree.outputs, path) for path in leftovers.files())
             if leftovers.orphans:
                 _forget(tree, {orphan.record.image for orphan in leftovers.orphans})
@@ -74,6 +75,12 @@ def prune(found: Survey, leftovers: Leftovers) -> int:
                 f"output root {tree.outputs}: a file could not be removed: {error.strerror}; check its rights"
             ) from error
     return removed
+
+
+def sweep_state(tree: Tree) -> None:
+    """Remove what a killed run or prune left beside its own files. Needs the lock."""
+    for folder in (tree.outputs, tree.state, tree.state / "recipes", tree.state / "runs"):
+        sweep(folder)
 
 
 def inside(root: Path, path: str) -> Path:

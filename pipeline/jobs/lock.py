@@ -10,6 +10,8 @@ from filelock import SoftFileLock, Timeout
 
 from pipeline.errors import OutputError, OutputLocked
 
+_INSTANT = 2.0  # seconds between making a lock file and writing into it, at the very most
+
 
 @contextmanager
 def locked(state: Path) -> Iterator[None]:
@@ -20,8 +22,18 @@ def locked(state: Path) -> Iterator[None]:
     """
     lock = SoftFileLock(_path(state), timeout=0)
     try:
+        if state.is_symlink():
+            raise OutputError(
+                f"{state}: expected a folder, found a link to {state.resolve()}; remove the link"
+            )
         state.mkdir(parents=True, exist_ok=True)
-        lock.acquire()
+        try:
+            lock.acquire()
+        except Timeout:
+            if not _names_nobody(state):
+                raise
+            lock.break_lock()
+            lock.acquire()
     except Timeout:
         raise OutputLocked(_held(state)) from None
     except OSError as error:
@@ -35,25 +47,47 @@ def locked(state: Path) -> Iterator[None]:
         lock.release()
 
 
-def refuse_if_locked(state: Path) -> None:
-    """Raise OutputLocked if a run holds the lock; writes nothing if there is none."""
-    if _path(state).exists():
-        with locked(state):
-            pass
+def is_marked(state: Path) -> bool:
+    """Whether there is a lock, held or left behind."""
+    return _path(state).exists()
+
+
+def _names_nobody(state: Path) -> bool:
+    """Whether the lock says nothing of its holder, who was killed in the moment of taking it.
+
+    A living one says it within an instant; it is given that long.
+    """
+    end = time.monotonic() + _INSTANT
+    while _holder(state) is None and _path(state).exists():
+        if time.monotonic() > end:
+            return True
+        time.sleep(_INSTANT / 20)
+    return False
 
 
 def _path(state: Path) -> Path:
     return state / "lock"
 
 
-def _held(state: Path) -> str:
-    """Name the holder: the lock file says its process and host, its age says since when."""
-    path = _path(state)
+def _holder(state: Path) -> tuple[str, str] | None:
+    """Process and host, as the lock file says them."""
     try:
-        pid, host = path.read_text().split()[:2]
-        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(path.stat().st_mtime))
+        pid, host, *_ = _path(state).read_text().split("\n")
     except (OSError, ValueError):
-        return f"{state.parent} is held by another run; wait for it to end"
+        return None
+    return (pid, host) if pid.isdigit() and host else None
+
+
+def _held(state: Path) -> str:
+    path = _path(state)
+    holder = _holder(state)
+    try:
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(path.stat().st_mtime))
+    except OSError:
+        holder = None
+    if holder is None:
+        return f"{state.parent} is held by another run (its lock is {path}); wait for it to end"
+    pid, host = holder
     mine = " (this very process)" if pid == str(os.getpid()) else ""
     return (
         f"{state.parent} is held by another run: process {pid}{mine} on {host} since {since}; "

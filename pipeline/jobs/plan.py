@@ -1,16 +1,18 @@
 """The plan: for each image what is to be done, and why. Pure: it is told what the disk holds."""
 
+import math
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, Protocol
 
-from pipeline.errors import ImageError, NotAnImage, UnsupportedImage
+from pipeline.errors import ImageError, NotAnImage, UnlistedFormat, UnsupportedImage
+from pipeline.files.formats import admits
 from pipeline.files.listing import Entry, Listing
 from pipeline.jobs.manifest import Manifest
-from pipeline.jobs.records import Record
+from pipeline.jobs.records import InputFacts, Record
 
-PASSED_OVER = (NotAnImage.__name__, UnsupportedImage.__name__)
+PASSED_OVER = (NotAnImage.__name__, UnlistedFormat.__name__, UnsupportedImage.__name__)
 """The failures that `input.on_unsupported: skip` passes over."""
 
 
@@ -77,7 +79,8 @@ class Request:
     """What is asked of a run beyond its job spec.
 
     wanted : whether an image is among those asked for (`--only`). force, retry_failed,
-    check_outputs : the options of that name. skip_unsupported : `input.on_unsupported`.
+    check_outputs : the options of that name. skip_unsupported : `input.on_unsupported`. formats,
+    max_pixels : what is admitted; no formats means all.
     """
 
     recipe: dict[str, Any]
@@ -87,6 +90,8 @@ class Request:
     retry_failed: bool = False
     check_outputs: bool = False
     skip_unsupported: bool = False
+    formats: tuple[str, ...] = ()
+    max_pixels: float = math.inf
 
     def to_compare(self, listing: Listing, manifest: Manifest) -> Iterator[Entry]:
         """The images whose content will have to be known, as nothing else has changed."""
@@ -135,6 +140,9 @@ def _decide(entry: Entry, manifest: Manifest, request: Request, evidence: Eviden
     if record.input is None or record.input.bytes != entry.bytes:
         old = record.input.bytes if record.input else "unknown"
         return Decision(entry, True, Reason.INPUT_CHANGED, f"bytes: {old} → {entry.bytes}")
+    refused = _refused_now(record.input, request)
+    if refused:
+        return Decision(entry, True, Reason.RECIPE_CHANGED, refused)
     for output in record.outputs.values():
         size = evidence.output_size(output.path)
         if size is None:
@@ -152,6 +160,17 @@ def _decide(entry: Entry, manifest: Manifest, request: Request, evidence: Eviden
                 detail = f"{output.path}, sha256: {_short(output.sha256)} → {_short(digest)}"
                 return Decision(entry, True, Reason.OUTPUT_DAMAGED, detail)
     return Decision(entry, False, Reason.UNCHANGED)
+
+
+def _refused_now(facts: InputFacts, request: Request) -> str:
+    """Why an image that was done would not be admitted any more, or nothing."""
+    if request.formats and facts.format and not admits(request.formats, facts.format):
+        return f"input.formats leaves out {facts.format}"
+    if facts.width and facts.height and facts.width * facts.height > request.max_pixels:
+        return (
+            f"input.max_megapixels: {facts.width * facts.height / 1e6:.6g} > {request.max_pixels / 1e6:.15g}"
+        )
+    return ""
 
 
 def _decide_failed(entry: Entry, record: Record, request: Request, evidence: Evidence) -> Decision:

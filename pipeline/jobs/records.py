@@ -17,6 +17,7 @@ class InputFacts(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
     width: int | None = None
     height: int | None = None
     mode: str | None = None
+    format: str | None = None
 
 
 class OutputFacts(msgspec.Struct, frozen=True, gc=False):

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import psutil
 
-from pipeline.errors import EmptyFile, ImageError, TooManyPixels, TooMuchMemory
+from pipeline.errors import EmptyFile, ImageError, TooManyPixels, TooMuchMemory, UnlistedFormat
 from pipeline.files.formats import FORMATS
 from pipeline.files.headers import Header
 from pipeline.files.images import read_header
@@ -39,7 +39,7 @@ class Route:
         entry, header = self.decision.entry, self.header
         facts = InputFacts(entry.bytes)
         if header is not None:
-            facts = InputFacts(entry.bytes, None, header.width, header.height, header.mode)
+            facts = InputFacts(entry.bytes, None, header.width, header.height, header.mode, header.format)
         failure = Failure(type(self.refusal).__name__, str(self.refusal))
         status = verdict(failure.type, request.skip_unsupported)
         return Record(entry.key, status, request.digest, facts, error=failure)
@@ -92,7 +92,7 @@ def _route(spec: JobSpec, root: Path, decision: Decision, budget: int) -> Route:
     formats = spec.input.formats or tuple(FORMATS)
     try:
         header = read_header(root / entry.key, formats, int(spec.input.max_megapixels * 1e6))
-    except (EmptyFile, TooManyPixels) as error:
+    except (EmptyFile, TooManyPixels, UnlistedFormat) as error:
         return Route(decision, refusal=error)
     except ImageError:
         return Route(decision)

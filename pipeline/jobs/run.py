@@ -9,13 +9,14 @@ import time
 from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ImageError, OutputError, UnexpectedError, WorkerKilled
 from pipeline.files.outputs import sweep
 from pipeline.jobs.bundles import bundle, choose_workers
-from pipeline.jobs.leftovers import WINGS, inside
-from pipeline.jobs.lock import locked, refuse_if_locked
+from pipeline.jobs.leftovers import WINGS, inside, sweep_state
+from pipeline.jobs.lock import is_marked, locked
 from pipeline.jobs.manifest import Journal, fold
 from pipeline.jobs.records import Failure, InputFacts, Record
 from pipeline.jobs.routes import worker_count
@@ -49,8 +50,10 @@ def run(spec: JobSpec, options: Options, watcher: Watcher, *, fail_fast: bool = 
     """
     started = time.time_ns()
     found = survey(spec, options, started)
-    refuse_if_locked(found.tree.state)
-    if not found.plan.work and not found.manifest.replayed:
+    if is_marked(found.tree.state):  # by a run at work, or one that was killed and may have left debris
+        with locked(found.tree.state):
+            sweep_state(found.tree)
+    if not (found.plan.work or found.manifest.replayed or found.manifest.damaged):
         return _nothing_to_do(found, watcher, started)
     with ExitStack() as stack:
         stack.enter_context(locked(found.tree.state))
@@ -120,7 +123,8 @@ class _Run:
         outputs are now, and as strays they can be pruned.
         """
         tree = self._found.tree
-        folders = {tree.outputs, tree.state, tree.state / "recipes", tree.state / "runs"}
+        sweep_state(tree)
+        folders: set[Path] = set()
         for path in (f"{wing}/{key}" for key in self._unfinished for wing in WINGS):
             with suppress(OutputError):  # a forged journal names what is not ours
                 folders.add(inside(tree.outputs, path).parent)
@@ -173,6 +177,8 @@ class _Run:
         """Keep what came of a bundle; returns what is to be tried again, if its worker died."""
         if isinstance(answer, Exception):
             died = type(answer).__name__ == "WorkerDied"
+            if died and self._stop.asked:  # whoever asked may have ended the workers too
+                return []
             if died and len(keys) > 1:  # one of them is to blame: alone, it will be found out
                 return [(key,) for key in keys]
             self._keep([self._lost(key, answer, died) for key in keys], journal)

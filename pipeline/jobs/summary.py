@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from pipeline import __version__
 from pipeline.errors import ExitCode, ImageError
 from pipeline.files.outputs import write_whole
 from pipeline.jobs.plan import Orphan, Reason, summarize
@@ -102,7 +103,7 @@ def write_runlog(state: Path, spec: JobSpec, summary: Summary, started: int) -> 
         "orphans": len(summary.orphans),
         "reasons": summary.reasons,
         "versions": {
-            "segpipe": version("segpipe"),
+            "segpipe": __version__,
             "python": sys.version.split()[0],
             "platform": platform.platform(),
             **{name: version(name) for name in _LIBRARIES},

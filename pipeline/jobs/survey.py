@@ -7,6 +7,7 @@ from pathlib import Path
 from pipeline.errors import InputError, OutputError
 from pipeline.files.listing import Listing, list_inputs
 from pipeline.files.patterns import Patterns
+from pipeline.jobs.clashes import without_clashes
 from pipeline.jobs.evidence import Evidence
 from pipeline.jobs.manifest import NAME, Manifest, load
 from pipeline.jobs.plan import Plan, Request, decide
@@ -80,7 +81,9 @@ def survey(spec: JobSpec, options: Options, started: int) -> Survey:
     if the manifest cannot be read.
     """
     tree = tree_of(spec)
-    listing = list_inputs(tree.inputs, spec.input.include, spec.input.exclude, spec.input.follow_symlinks)
+    listing = without_clashes(
+        list_inputs(tree.inputs, spec.input.include, spec.input.exclude, spec.input.follow_symlinks)
+    )
     seen = _state_of(tree)
     manifest = load_manifest(tree)
     wanted = _wanted(options.only)
@@ -95,6 +98,8 @@ def survey(spec: JobSpec, options: Options, started: int) -> Survey:
         retry_failed=options.retry_failed,
         check_outputs=options.check_outputs,
         skip_unsupported=spec.input.on_unsupported == "skip",
+        formats=tuple(spec.input.formats),
+        max_pixels=int(spec.input.max_megapixels * 1e6),
     )
     evidence = Evidence(tree.inputs, tree.outputs, tree.state, started)
     if not options.force:

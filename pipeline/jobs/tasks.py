@@ -22,6 +22,7 @@ from pipeline.errors import (
     UnexpectedError,
     UnsupportedImage,
 )
+from pipeline.files.headers import Header
 from pipeline.files.images import Source, decode, identify, read_source
 from pipeline.files.outputs import Commit
 from pipeline.jobs.plan import verdict
@@ -59,7 +60,7 @@ def _process(settings: Settings, key: str, commit: Commit) -> Outcome:
         state = FileState(*source.stat, source.sha256)
         facts = InputFacts(len(source.data), source.sha256)
         header = identify(source, settings.formats, settings.max_pixels)
-        facts = InputFacts(len(source.data), source.sha256, header.width, header.height, header.mode)
+        facts = _facts(source.sha256, header)
         return Outcome(_quantize(settings, key, source, commit), state)
     except EmptyFile as error:
         return Outcome(_failed(settings, key, InputFacts(0), error), state)
@@ -89,12 +90,11 @@ def _quantize(settings: Settings, key: str, source: Source, commit: Commit) -> R
     metrics = measure(counts, fitted.labels, fitted.palette.colors, fitted.inertia)
     products = make_products(settings, Result(key, raster, counts, fitted, metrics))
     written = commit.stage(key, {product.path: product.data for product in products})
-    header = raster.header
     return Record(
         image=key,
         status="done",
         recipe=settings.recipe,
-        input=InputFacts(raster.stat.bytes, raster.sha256, header.width, header.height, header.mode),
+        input=_facts(raster.sha256, raster.header),
         outputs={product.kind: OutputFacts(*file) for product, file in zip(products, written, strict=True)},
         colors=ColorFacts(settings.kmeans.colors, len(fitted.palette)),
         metrics=MetricFacts(**asdict(metrics)),
@@ -102,6 +102,10 @@ def _quantize(settings: Settings, key: str, source: Source, commit: Commit) -> R
         converged=fitted.converged,
         notes=raster.notes,
     )
+
+
+def _facts(digest: str, header: Header) -> InputFacts:
+    return InputFacts(header.bytes, digest, header.width, header.height, header.mode, header.format)
 
 
 def _failed(settings: Settings, key: str, facts: InputFacts | None, error: ImageError) -> Record:

@@ -9,7 +9,7 @@ import logging
 import signal
 import threading
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Protocol
@@ -22,6 +22,9 @@ from pipeline.jobs.spec_sections import Compute
 
 _AHEAD = 2  # items for each thread: one at work and one waiting, so that none is idle
 _PATIENCE = 60  # seconds in which a cluster without workers must get one
+_GLANCE = 1.0  # seconds between looks at whether there are workers at all
+_AGAIN = "start workers and run again: nothing that was finished is lost"
+_LOST = "the connection to the Dask scheduler was lost; run again: nothing that was finished is lost"
 
 Announce = Callable[[str], None]
 
@@ -52,7 +55,7 @@ def open_workers(kind: str, count: int, compute: Compute, announce: Announce) ->
     else:
         with _cluster(kind, count, compute) as client:
             with announced(announce):
-                _get_ready(client)
+                _get_ready(client, own=kind == "local")
             yield _Cluster(client, compute.retries)
 
 
@@ -81,7 +84,8 @@ class _Threads:
     ) -> Iterator[tuple[Any, Any | Exception]]:
         source = iter(items)
         under_way: dict[Future[Any], Any] = {}
-        with ThreadPoolExecutor(self._count) as pool:
+        pool = ThreadPoolExecutor(self._count)
+        try:
             while True:
                 for item in islice(source, self._count * _AHEAD - len(under_way)):
                     under_way[pool.submit(function, item)] = item
@@ -92,6 +96,8 @@ class _Threads:
                     if error is not None and not isinstance(error, Exception):
                         raise error
                     yield under_way.pop(future), error or future.result()
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 class _Cluster:
@@ -104,28 +110,47 @@ class _Cluster:
     def map(
         self, function: Callable[[Any], Any], items: Iterable[Any]
     ) -> Iterator[tuple[Any, Any | Exception]]:
-        from distributed import KilledWorker, as_completed
+        from distributed import KilledWorker
 
         source = iter(items)
-        under_way: dict[str, Any] = {}
-        done = as_completed(loop=self._client.loop)
+        under_way: dict[Any, Any] = {}
         room = sum(self._client.nthreads().values()) * _AHEAD
         while True:
             for item in islice(source, room - len(under_way)):
                 future = self._client.submit(function, item, pure=False, retries=self._retries)
-                under_way[future.key] = item
-                done.add(future)
+                under_way[future] = item
             if not under_way:
                 return
-            future = next(done)
-            item = under_way.pop(future.key)
-            if future.status == "cancelled" or self._client.status != "running":
-                raise WorkersLost("the connection to the Dask scheduler was lost; run again")
-            error = future.exception()
-            if isinstance(error, KilledWorker):
-                error = WorkerDied(str(error))
-            yield item, error or future.result()
-            future.release()
+            for future in self._finished(under_way):
+                item = under_way.pop(future)
+                if future.status == "cancelled":
+                    raise WorkersLost(_LOST)
+                error = future.exception()
+                if isinstance(error, KilledWorker):
+                    error = WorkerDied(str(error))
+                yield item, error or future.result()
+                future.release()
+
+    def _finished(self, under_way: dict[Any, Any]) -> list[Any]:
+        """Wait for some of the futures; WorkersLost if there is nobody left who could finish them."""
+        from distributed import wait
+
+        deserted = 0.0
+        while True:
+            try:
+                with self._client.as_current():
+                    done = wait(list(under_way), timeout=_GLANCE, return_when="FIRST_COMPLETED").done
+            except TimeoutError:
+                done = set()
+            except CancelledError as error:
+                raise WorkersLost(_LOST) from error
+            if done:
+                return [future for future in under_way if future in done]
+            if self._client.status != "running":
+                raise WorkersLost(_LOST)
+            deserted = 0.0 if self._client.nthreads() else deserted + _GLANCE
+            if deserted >= _PATIENCE:
+                raise WorkersLost(f"the Dask scheduler has had no worker for {_PATIENCE} s; {_AGAIN}")
 
 
 @contextmanager
@@ -166,12 +191,15 @@ def _cluster(kind: str, count: int, compute: Compute) -> Iterator[Any]:
                 yield client
 
 
-def _get_ready(client: Any) -> None:
-    """Wait for a worker, hold its versions against ours, and compile or load its loops."""
+def _get_ready(client: Any, *, own: bool) -> None:
+    """Wait for a worker, hold its versions against ours, and compile or load its loops.
+
+    own : whether the workers are this process's children, which end when it says so.
+    """
     try:
         client.wait_for_workers(1, timeout=_PATIENCE)
     except TimeoutError as error:
-        raise WorkersLost(f"no Dask worker came within {_PATIENCE} s; start workers and run again") from error
+        raise WorkersLost(f"no Dask worker came within {_PATIENCE} s; {_AGAIN}") from error
     ours = _versions()
     for address, theirs in client.run(_versions, on_error="return").items():
         if theirs != ours:
@@ -179,14 +207,14 @@ def _get_ready(client: Any) -> None:
                 f"worker {address}: expected segpipe {ours[0]} (algorithm {ours[1]}), found {theirs}; "
                 "install the same version on every worker"
             )
-    client.register_plugin(_ready_plugin())
+    client.register_plugin(_ready_plugin(own))
 
 
 def _versions() -> tuple[str, int]:
     return __version__, ALGORITHM_VERSION
 
 
-def _ready_plugin() -> Any:
+def _ready_plugin(own: bool) -> Any:
     """What every worker does when it starts, one that replaces a dead one too."""
     from distributed import WorkerPlugin
 
@@ -194,9 +222,10 @@ def _ready_plugin() -> Any:
         name = "segpipe-ready"
 
         def setup(self, worker: Any) -> None:
-            # Ctrl-C reaches all processes of a terminal; the driver decides what it means.
-            if threading.current_thread() is threading.main_thread():
+            # Signals reach all processes of a terminal or service; the driver decides what they mean.
+            if own and threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
+                signal.signal(signal.SIGTERM, signal.SIG_IGN)
             warm_up()
 
     return Ready()

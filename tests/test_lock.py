@@ -12,7 +12,7 @@ from builders import tree
 
 from pipeline.errors import OutputError, OutputLocked
 from pipeline.jobs import lock
-from pipeline.jobs.lock import locked, is_marked
+from pipeline.jobs.lock import is_marked, locked
 
 HOLDER = """
 import sys, pathlib

@@ -176,3 +176,7 @@ class UnexpectedError(ImageError):
     """A bug met while working on this image; the message carries the place."""
 
     lasting = False
+
+
+class WorkerDied(Exception):
+    """The answer for a task whose worker died under it, once too often; no end of a run, nor a row yet."""

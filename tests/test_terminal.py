@@ -50,8 +50,8 @@ def watched(watcher, survey):
     """Show a whole run to a watcher."""
     watcher.planned(survey)
     watcher.started(2, 1.5)
-    watcher.finished(done("a.png"), 1.0)
-    watcher.finished(failed(EVIL.replace("\udcff", "")), 0.5)
+    watcher.finished(done("a.png"))
+    watcher.finished(failed(EVIL.replace("\udcff", "")))
     watcher.say("some words")
     watcher.close()
 
@@ -72,7 +72,7 @@ def test_the_bar_says_failures_and_all_images_only_if_asked_to(survey, capsys, v
 
 def test_a_bar_that_has_not_started_can_be_closed(capsys):
     bar = Bar(verbose=True)
-    bar.finished(done("a"), 0.0)
+    bar.finished(done("a"))
     bar.close()
     assert capsys.readouterr().err == "segpipe: done: a\n"
 

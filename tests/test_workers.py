@@ -16,10 +16,10 @@ from typing import Any
 import pytest
 from trees import Site, contents, debris, plant
 
-from pipeline.errors import WorkersLost
+from pipeline.errors import WorkerDied, WorkersLost
 from pipeline.jobs import workers
 from pipeline.jobs.spec_sections import Compute
-from pipeline.jobs.workers import WorkerDied, open_workers
+from pipeline.jobs.workers import open_workers
 
 REPO = Path(__file__).parents[1]
 KEYS = [f"{number % 3}/{number}.png" for number in range(11)]
@@ -322,7 +322,8 @@ def test_a_local_cluster_survives_a_worker_that_dies():
 import sys
 sys.path[:0] = [{str(REPO)!r}, {str(REPO / "tests")!r}]
 from pipeline.jobs.spec_sections import Compute
-from pipeline.jobs.workers import WorkerDied, open_workers
+from pipeline.errors import WorkerDied
+from pipeline.jobs.workers import open_workers
 from test_workers import double
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ImageError, OutputError, UnexpectedError, WorkerKilled
+from pipeline.errors import ImageError, OutputError, UnexpectedError, WorkerDied, WorkerKilled
 from pipeline.files.outputs import sweep
 from pipeline.jobs.bundles import bundle, choose_workers
 from pipeline.jobs.leftovers import WINGS, inside, sweep_state
@@ -35,7 +35,7 @@ class Watcher:
     def started(self, images: int, megapixels: float) -> None:
         """So many images are about to be done."""
 
-    def finished(self, record: Record, megapixels: float) -> None:
+    def finished(self, record: Record) -> None:
         """An image is done, or has failed."""
 
     def say(self, text: str) -> None:
@@ -176,7 +176,7 @@ class _Run:
     ) -> list[tuple[str, ...]]:
         """Keep what came of a bundle; returns what is to be tried again, if its worker died."""
         if isinstance(answer, Exception):
-            died = type(answer).__name__ == "WorkerDied"
+            died = isinstance(answer, WorkerDied)
             if died and self._stop.asked:  # whoever asked may have ended the workers too
                 return []
             if died and len(keys) > 1:  # one of them is to blame: alone, it will be found out
@@ -209,7 +209,6 @@ class _Run:
             self._records[record.image] = record
             self._unfinished.discard(record.image)
             self._summary.count(record)
-            route = self._routes.get(record.image)
-            self._watcher.finished(record, route.megapixels if route else 0.0)
+            self._watcher.finished(record)
             if self._fail_fast and record.status == "failed":
                 self._stop.ask()

@@ -7,6 +7,7 @@ outputs of its own images is written. Its answer is small: records, never pixels
 import os
 import traceback
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from typing import NamedTuple
 
@@ -59,9 +60,12 @@ def _process(settings: Settings, key: str, commit: Commit) -> Outcome:
         source = read_source(settings.input_root / key)
         state = FileState(*source.stat, source.sha256)
         facts = InputFacts(len(source.data), source.sha256)
-        header = identify(source, settings.formats, settings.max_pixels)
-        facts = _facts(source.sha256, header)
-        return Outcome(_quantize(settings, key, source, commit), state)
+        try:
+            return Outcome(_quantize(settings, key, source, commit), state)
+        except Exception:  # what the header says is worth recording, now that the rest is lost
+            with suppress(ImageError):
+                facts = _facts(source.sha256, identify(source, settings.formats, settings.max_pixels))
+            raise
     except EmptyFile as error:
         return Outcome(_failed(settings, key, InputFacts(0), error), state)
     except ImageError as error:

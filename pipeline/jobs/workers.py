@@ -16,7 +16,7 @@ from typing import Any, Protocol
 
 from pipeline import __version__
 from pipeline.color.warmup import announced, warm_up
-from pipeline.errors import WorkersLost
+from pipeline.errors import WorkerDied, WorkersLost
 from pipeline.jobs.recipe import ALGORITHM_VERSION
 from pipeline.jobs.spec_sections import Compute
 
@@ -30,10 +30,6 @@ _AGAIN = "start workers and run again: nothing that was finished is lost"
 _LOST = "the connection to the Dask scheduler was lost; run again: nothing that was finished is lost"
 
 Announce = Callable[[str], None]
-
-
-class WorkerDied(Exception):
-    """The answer for an item that was at work when its worker died, once too often."""
 
 
 class Workers(Protocol):
@@ -117,7 +113,7 @@ class _Cluster:
 
         source = iter(items)
         under_way: dict[Any, Any] = {}
-        room = sum(self._client.nthreads().values()) * _AHEAD
+        room = self._threads() * _AHEAD
         while True:
             for item in islice(source, room - len(under_way)):
                 future = self._client.submit(function, item, pure=False, retries=self._retries)
@@ -134,6 +130,13 @@ class _Cluster:
                 yield item, error or future.result()
                 future.release()
 
+    def _threads(self) -> int:
+        """How many threads the workers have together; an OSError of Dask's is none of the disk's."""
+        try:
+            return sum(self._client.nthreads().values())
+        except OSError as error:
+            raise WorkersLost(_LOST) from error
+
     def _finished(self, under_way: dict[Any, Any]) -> list[Any]:
         """Wait for some of the futures; WorkersLost if there is nobody left who could finish them."""
         from distributed import wait
@@ -143,15 +146,15 @@ class _Cluster:
             try:
                 with self._client.as_current():
                     done = wait(list(under_way), timeout=_GLANCE, return_when="FIRST_COMPLETED").done
-            except TimeoutError:
+            except TimeoutError:  # an OSError too, so it comes first
                 done = set()
-            except CancelledError as error:
+            except (CancelledError, OSError) as error:
                 raise WorkersLost(_LOST) from error
             if done:
                 return [future for future in under_way if future in done]
             if self._client.status != "running":
                 raise WorkersLost(_LOST)
-            deserted = 0.0 if self._client.nthreads() else deserted + _GLANCE
+            deserted = 0.0 if self._threads() else deserted + _GLANCE
             if deserted >= _PATIENCE:
                 raise WorkersLost(f"the Dask scheduler has had no worker for {_PATIENCE} s; {_AGAIN}")
 
@@ -189,7 +192,8 @@ def _cluster(kind: str, count: int, compute: Compute) -> Iterator[Any]:
                     threads_per_worker=compute.threads_per_worker,
                     memory_limit=compute.memory_bytes or "auto",
                     host="127.0.0.1",
-                    dashboard_address=None,
+                    dashboard_address="127.0.0.1:0",  # any free port, for this machine alone
+                    worker_dashboard_address="127.0.0.1:0",
                     silence_logs=logging.ERROR,
                 ) as cluster,
                 Client(cluster, set_as_default=False) as client,

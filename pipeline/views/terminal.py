@@ -46,7 +46,7 @@ class Bar(Watcher):
     def started(self, images: int, megapixels: float) -> None:
         self._bar = tqdm(total=images, unit="img", disable=None, file=sys.stderr, dynamic_ncols=True)
 
-    def finished(self, record: Record, megapixels: float) -> None:
+    def finished(self, record: Record) -> None:
         if self._verbose or record.error is not None:
             self.say(told(record))
         if self._bar is not None:
@@ -74,7 +74,7 @@ class JsonLines(Watcher):
     def started(self, images: int, megapixels: float) -> None:
         self._log("started", images=images, megapixels=round(megapixels, 3))
 
-    def finished(self, record: Record, megapixels: float) -> None:
+    def finished(self, record: Record) -> None:
         error = {"type": record.error.type, "message": record.error.message} if record.error else None
         self._log("finished", image=record.image, status=record.status, error=error)
 

@@ -42,12 +42,10 @@ class _Commands(click.Group):
             ctx.exit(ExitCode.INTERRUPTED)
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
-        except OSError as error:
-            if error.errno not in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
-                raise
-            click.echo(f"segpipe: error: the output could not be written: {error.strerror}", err=True)
-            ctx.exit(ExitCode.OUTPUT_UNWRITABLE)
-        except Exception:
+        except Exception as error:
+            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+                click.echo(f"segpipe: error: the output could not be written: {error.strerror}", err=True)
+                ctx.exit(ExitCode.OUTPUT_UNWRITABLE)
             traceback.print_exc()
             click.echo(f"segpipe {__version__}: a bug; please report it with the lines above", err=True)
             ctx.exit(ExitCode.BUG)
@@ -100,7 +98,7 @@ def run(
     finally:
         watcher.close()
     if not silent or (summary.failures and sys.stderr is not None):
-        for line in closing_lines(summary):
+        for line in closing_lines(summary, told_already=not silent):
             watcher.say(line) if watch["log_json"] else click.echo(line, err=True)
     sys.exit(summary.exit_code)
 
@@ -175,7 +173,7 @@ def verify(job: Path, overrides: tuple[str, ...]) -> None:
     "--max-delete",
     default=100,
     show_default=True,
-    help="Remove nothing if more would go.",
+    help="Remove nothing if more files would go.",
 )
 def prune(job: Path, overrides: tuple[str, ...], dry_run: bool, max_delete: int) -> None:
     """Remove outputs whose input has gone, and files that no record knows."""
@@ -185,12 +183,13 @@ def prune(job: Path, overrides: tuple[str, ...], dry_run: bool, max_delete: int)
 
     found = _survey(*_read(job, overrides))
     left = leftovers.find_leftovers(found)
-    if not dry_run and len(left) > max_delete:
+    files = list(left.files())
+    if not dry_run and len(files) > max_delete:
         raise SpecError(
-            f"{len(left)} leftovers are more than --max-delete {max_delete}: is {found.tree.inputs} "
-            f"complete? If so, prune again with --max-delete {len(left)}"
+            f"{len(files)} files are more than --max-delete {max_delete}: is {found.tree.inputs} "
+            f"complete? If so, prune again with --max-delete {len(files)}"
         )
-    for path in left.files():
+    for path in files:
         click.echo(plain(path))
     removed = 0 if dry_run or not len(left) else leftovers.prune(found, left)
     click.echo(f"{len(left.orphans)} orphans, {len(left.strays)} strays, {removed} files removed", err=True)
@@ -214,25 +213,29 @@ def init(images: Path, job: Path, output: Path | None) -> None:
     """Write a commented job file JOB for a folder of IMAGES, and the schema beside it."""
     import json
 
-    from pipeline.errors import OutputError
+    from pipeline.errors import InputError, OutputError, SpecError
     from pipeline.jobs.spec import load_spec
     from pipeline.jobs.spec_schema import json_schema
     from pipeline.jobs.spec_template import template
 
     images = images.absolute()
     output = (output or images.with_name(f"{images.name}-segpipe")).absolute()
+    if not images.is_dir():
+        raise InputError(f"{images}: expected a folder of images, found none; check the path")
+    if job.exists():
+        raise SpecError(f"{job}: expected a new file, found one; choose another name")
+    schema_file = job.with_name("job.schema.json")
     try:
-        with job.open("x", encoding="utf-8") as file:
-            file.write(template(str(images), str(output)))
-        text = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
-        job.with_name("job.schema.json").write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise OutputError(f"{job}: could not be written: {error.strerror}; choose another name") from error
-    try:
+        job.write_text(template(str(images), str(output)), encoding="utf-8")
         load_spec(job)
-    except SegpipeError:
+        if not schema_file.exists():
+            text = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
+            schema_file.write_text(text, encoding="utf-8")
+    except SpecError:
         job.unlink()
         raise
+    except OSError as error:
+        raise OutputError(f"{job}: could not be written: {error.strerror}; choose another name") from error
     click.echo(f"{job} is ready: segpipe run {job}", err=True)
 
 

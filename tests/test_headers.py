@@ -82,31 +82,40 @@ def test_costlier_kinds_are_charged_more(tmp_path):
     large = PICTURE.resize((1000, 1000))
     plain = charge("a.bmp", large)
     assert charge("a.png", large.convert("RGBA").rotate(7)) > plain
-    assert charge("a.tif", large.convert("L").convert("F")) > plain
+    assert charge("a.tif", large.convert("L").convert("F")) >= plain
     assert charge("a.webp", large, lossless=True) >= plain
 
 
 MEASURE = """
 import json, re, sys
 from pathlib import Path
-from pipeline.files.images import read_header, read_image
+from pipeline.files.images import read_header
+from pipeline.jobs.settings import settings_of
+from pipeline.jobs.spec import JobSpec
+from pipeline.jobs.tasks import process_bundle
 
 def status(field):
     return int(re.search(field + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
 
-path, small, formats = Path(sys.argv[1]), Path(sys.argv[2]), ["jpeg", "png", "webp", "tiff"]
-read_image(small, formats, 10**8)
+folder, name = Path(sys.argv[1]), sys.argv[2]
+roots = {"input": {"root": str(folder / "in")}, "output": {"root": str(folder / "out")}}
+settings = settings_of(JobSpec.model_validate(roots), "r")
+process_bundle(settings, ["small.png"])
 before = status("VmRSS")
 Path("/proc/self/clear_refs").write_text("5")
-raster = read_image(path, formats, 10**8)
-print(json.dumps([status("VmHWM") - before, read_header(path, formats, 10**8).peak_bytes]))
+[outcome] = process_bundle(settings, [name])
+assert outcome.record.status == "done", outcome
+header = read_header(folder / "in" / name, settings.formats, 10**8)
+print(json.dumps([status("VmHWM") - before, header.peak_bytes]))
 """
 
 
 @pytest.mark.skipif(not Path("/proc/self/clear_refs").exists(), reason="the peak is measured through /proc")
-@pytest.mark.parametrize("name", ["rgb.jpg", "turned.jpg", "alpha.png", "alpha.webp", "float.tif"])
+@pytest.mark.parametrize("name", ["rgb.bmp", "rgb.jpg", "turned.jpg", "alpha.png", "alpha.webp", "float.tif"])
 def test_measured_peak_is_below_the_estimate(tmp_path, name):
-    picture = Image.radial_gradient("L").resize((2000, 1500)).convert("RGB")
+    """From reading to writing, for noise, in which hardly two pixels share a colour."""
+    noise = np.random.default_rng(1).integers(0, 256, (1500, 2000, 3), dtype=np.uint8)
+    picture = Image.fromarray(noise)
     options = {}
     if name.startswith("alpha"):
         picture.putalpha(Image.linear_gradient("L").resize(picture.size))
@@ -115,9 +124,11 @@ def test_measured_peak_is_below_the_estimate(tmp_path, name):
     elif name == "turned.jpg":
         options["exif"] = Image.Exif()
         options["exif"][0x0112] = 6
-    picture.save(tmp_path / name, **options)
-    PICTURE.save(tmp_path / "small.png")
-    command = [sys.executable, "-c", MEASURE, str(tmp_path / name), str(tmp_path / "small.png")]
-    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    (tmp_path / "in").mkdir()
+    picture.save(tmp_path / "in" / name, **options)
+    PICTURE.save(tmp_path / "in/small.png")
+    command = [sys.executable, "-c", MEASURE, str(tmp_path), name]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
     measured, estimated = json.loads(done.stdout)
-    assert 9e6 < measured < estimated < 5 * measured
+    assert 9e6 < measured < estimated < 6 * measured

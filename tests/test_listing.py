@@ -39,7 +39,7 @@ def test_odd_names_are_ordinary(tmp_path):
     plant(tmp_path, *names)
     found = list_inputs(tmp_path)
     assert keys(found) == sorted(names)
-    assert all(found.path(entry).is_file() for entry in found.entries)
+    assert all((found.root / entry.key).is_file() for entry in found.entries)
 
 
 def test_hidden_files_and_folders_are_left_out(tmp_path):
@@ -179,3 +179,11 @@ def test_import_is_light():
     heavy = "numpy", "PIL", "fsspec", "yaml"
     code = f"import sys, pipeline.files.listing; sys.exit(any(name in sys.modules for name in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+def test_files_of_other_kinds_are_counted_by_extension_unless_patterns_choose(tmp_path):
+    for name in ("a.png", "b.HEIC", "deep/c.heic", "d.mp4", "README", "left/e.mp4"):
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).touch()
+    assert list_inputs(tmp_path, exclude=["left/"]).others == {".heic": 2, ".mp4": 1, "": 1}
+    assert list_inputs(tmp_path, include=["*.png"]).others == {}

@@ -57,7 +57,7 @@ def manifest(*records, unfinished=()):
 
 
 def listing(*entries, skipped=()):
-    return Listing("/in", list(entries), [Skipped(path, "unreadable") for path in skipped])
+    return Listing("/in", list(entries), [Skipped(path, "unreadable") for path in skipped], {})
 
 
 def request(**given):

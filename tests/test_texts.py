@@ -11,7 +11,15 @@ from pipeline.jobs.plan import Orphan
 from pipeline.jobs.run import Watcher, run
 from pipeline.jobs.summary import Summary
 from pipeline.jobs.survey import Options
-from pipeline.views.texts import closing_lines, explanation, plan_json, plan_lines, plan_numbers, status_lines
+from pipeline.views.texts import (
+    closing_lines,
+    explanation,
+    other_kinds,
+    plan_json,
+    plan_lines,
+    plan_numbers,
+    status_lines,
+)
 
 NASTY = "x\x1b[31m\n.png"
 
@@ -187,3 +195,10 @@ def test_skipped_images_are_told_in_the_state(tmp_path):
         f"{tmp_path}/out: 0 done, 0 failed, 1 skipped",
         "skipped: a.png: NotAnImage: !",
     ]
+
+
+def test_other_kinds_are_told_most_frequent_first():
+    told = other_kinds({".heic": 2, "": 1, ".mp4": 3})
+    assert (
+        told == "6 other files not looked at (.mp4 3, .heic 2, no extension 1); input.include takes them in"
+    )

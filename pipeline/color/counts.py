@@ -86,6 +86,9 @@ def _count(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> ColorCounts:
     counts = np.empty(room, np.int64)
     count = _count_by_sorting if len(pixels) < _SORTED else _count_by_table
     found = count(pixels, alpha, codes, counts)
+    # Half and more of the room is given back; a view costs nothing, but would hold all of it.
+    if 2 * found > room:
+        return ColorCounts(codes[:found], counts[:found])
     return ColorCounts(codes[:found].copy(), counts[:found].copy())
 
 

@@ -8,6 +8,7 @@ cube of a power-of-two size is one contiguous range of codes, which is what `tre
 
 import hashlib
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,7 +46,8 @@ def kernel(function: Callable[..., Any]) -> Any:
     other files too. So the loops of all files here are current together, or not at all.
     """
     compiled = njit(cache=True, nogil=True)(function)
-    compiled._cache._cache_file._source_stamp = _STAMP
+    with suppress(AttributeError):  # numba's own; without it, only editing these files needs care
+        compiled._cache._cache_file._source_stamp = _STAMP
     return compiled
 
 
@@ -136,6 +138,18 @@ def unpack_codes(codes: NDArray[np.uint32], planes: NDArray[np.uint8]) -> None:
             bits = (bits | (bits >> np.uint32(2))) & np.uint32(0x0C30C3)
             bits = (bits | (bits >> np.uint32(4))) & np.uint32(0x00F00F)
             planes[channel, i] = (bits | (bits >> np.uint32(8))) & np.uint32(0xFF)
+
+
+@kernel
+def sum_squares(codes: NDArray[np.uint32], counts: NDArray[np.int64]) -> int:
+    """Σ|colour|² over the pixels of counted colours. In integers: a float's last bits vary with the CPU."""
+    total = np.int64(0)
+    rgb = np.empty((3, 1), np.uint8)
+    for i in range(codes.shape[0]):
+        unpack_codes(codes[i : i + 1], rgb)
+        r, g, b = np.int64(rgb[0, 0]), np.int64(rgb[1, 0]), np.int64(rgb[2, 0])
+        total += (r * r + g * g + b * b) * counts[i]
+    return int(total)
 
 
 @kernel

@@ -11,8 +11,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.color import kernels
 from pipeline.color.counts import ColorCounts
-from pipeline.color.lloyd import explained, recentre, refine, squares_of_bins
+from pipeline.color.lloyd import explained, recentre, refine, squares_of_bins, weighted_errors
 from pipeline.color.moves import improve
 from pipeline.color.seeding import seed_by_chance, seed_by_cuts
 from pipeline.color.tree import COLORS, SCALE, Tree, assign, build_tree
@@ -92,7 +93,7 @@ def fit(counts: ColorCounts, settings: KMeans) -> Codebook:
         return Codebook(np.ascontiguousarray(planes.T), np.arange(n, dtype=np.int32), totals, 0, True)
     tree = build_tree(counts.codes, planes, counts.counts)
     centroids = _best_start(tree, settings)
-    squares = float(_squares(counts))
+    squares = float(kernels.sum_squares(counts.codes, counts.counts))
     iterations, converged = refine(tree, COLORS, squares, centroids, float(settings.tol), settings.max_iter)
     grid, labels, totals = _settle_on_grid(tree, squares, centroids, settings.tol)
     return Codebook(_levels(grid), labels, totals, iterations, converged)
@@ -102,12 +103,7 @@ def inertia(colors: NDArray[np.uint8], totals: NDArray[np.int64], counts: ColorC
     """Σ squared distance of the pixels to their cluster's colour (k, 3), exactly; totals as above."""
     levels = colors.astype(np.int64)
     saved = (2 * levels * totals[:, 1:]).sum() - (totals[:, :1] * levels**2).sum()
-    return _squares(counts) - int(saved)
-
-
-def _squares(counts: ColorCounts) -> int:
-    """Σ|colour|² over the pixels. An integer: a float's last bits would depend on the CPU's SIMD width."""
-    return int((np.square(counts.planes.astype(np.int64)).sum(axis=0) * counts.counts).sum())
+    return int(kernels.sum_squares(counts.codes, counts.counts)) - int(saved)
 
 
 def _starts(settings: KMeans, distinct: int) -> list[int | None]:
@@ -202,8 +198,7 @@ def _reseed_empty(
         empty = np.flatnonzero(totals[:, 0] == 0)
         if len(empty) == 0:
             return centroids, labels, totals
-        off = tree.planes.astype(np.int32) * SCALE - centroids[labels].T
-        error = np.square(off.astype(np.float64)).sum(axis=0) * tree.counts
+        error = weighted_errors(tree, centroids, labels)
         worst = np.argsort(-error, kind="stable")[: len(empty)]
         worst = worst[error[worst] > 0]
         centroids[empty[: len(worst)]] = tree.planes[:, worst].T.astype(np.int32) * SCALE

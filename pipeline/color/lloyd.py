@@ -32,6 +32,21 @@ def explained(centroids: NDArray[np.int32], totals: NDArray[np.int64]) -> float:
 
 
 @kernel
+def weighted_errors(
+    tree: Tree, centroids: NDArray[np.int32], labels: NDArray[np.int32]
+) -> NDArray[np.float64]:
+    """Each colour's share of the inertia, (n,), in squared units."""
+    errors = np.empty(len(labels))
+    for i in range(len(labels)):
+        distance = 0.0
+        for c in range(3):
+            off = np.float64(np.int32(tree.planes[c, i]) * SCALE - centroids[labels[i], c])
+            distance += off * off
+        errors[i] = distance * tree.counts[i]
+    return errors
+
+
+@kernel
 def squares_of_bins(tree: Tree, depth: int) -> float:
     """Σ|colour|² of the pixels if all of a bin, a node of that level, were at its mean."""
     total = 0.0

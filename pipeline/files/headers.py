@@ -2,7 +2,7 @@
 
 Memory, in bytes, with n pixels as stored (`estimate_peak`):
 
-    file      the file's bytes, held while decoding
+    file      the file's bytes, held to the end
     decoded   n × Pillow's bytes per pixel: 1 (1, L, P), 2 (I;16), 4 (all others)
     decoder   n × what the decoder keeps beside it: 6 progressive JPEG, 8 WebP, 8 AVIF,
               18 JPEG 2000, 0 others
@@ -10,13 +10,15 @@ Memory, in bytes, with n pixels as stored (`estimate_peak`):
               n × 5 with alpha, n × 4 when turned by EXIF, n × 4 when converted by an ICC profile
     pixels    n × 3, the array that is handed on; n × 1 more with alpha
 
-    reading    = file + decoded + decoder + converted + pixels
+    reading    = decoded + decoder + converted + pixels
     quantizing = pixels + n × 12: a packed colour (4), its label (2), the painted picture (3)
                  and encoded outputs (3)
+    colors     min(n, 2²⁴) × 48, as if every pixel had a colour of its own: code, count, channels
+                 and label of each distinct colour, and the orders they are put in
 
-    peak = max(reading, quantizing) + 16 MiB of fixed buffers
+    peak = file + max(reading, quantizing + colors) + 112 MiB of tables over all colours
 
-The interpreter and its libraries (some 120 MB) come on top, once for each worker.
+The interpreter and its libraries come on top, once for each worker.
 """
 
 from dataclasses import dataclass
@@ -26,7 +28,8 @@ from PIL import Image, ImageFile
 _ORIENTATION = 0x0112
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 _DECODER = {"webp": 8, "avif": 8, "jpeg2000": 18}
-_FIXED_BUFFERS = 16 << 20
+_TABLES = 112 << 20
+_PER_COLOR = 48
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,9 +110,9 @@ def estimate_peak(image: ImageFile.ImageFile, size: int, orientation: int) -> in
     converted = 4 * (image.mode != "RGB") + 14 * (image.mode in ("I", "F")) + 5 * has_alpha
     converted += 4 * (orientation > 1) + 4 * ("icc_profile" in image.info)
     handed_on = 3 + has_alpha
-    reading = size + pixels * (_STORED.get(image.mode, 4) + decoder + converted + handed_on)
-    quantizing = pixels * (handed_on + 12)
-    return max(reading, quantizing) + _FIXED_BUFFERS
+    reading = pixels * (_STORED.get(image.mode, 4) + decoder + converted + handed_on)
+    quantizing = pixels * (handed_on + 12) + min(pixels, 1 << 24) * _PER_COLOR
+    return size + max(reading, quantizing) + _TABLES
 
 
 def _frames(image: ImageFile.ImageFile, name: str) -> int:

@@ -11,6 +11,7 @@
 
 import os
 import stat
+from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import NamedTuple
@@ -42,15 +43,16 @@ class Skipped(NamedTuple):
 
 
 class Listing(NamedTuple):
-    """All entries below `root`, sorted by key, and what was passed over, sorted by path."""
+    """All entries below `root`, sorted by key, and what was passed over, sorted by path.
+
+    `others` counts, by extension, the files that do not look like images; none if patterns say
+    which files to take.
+    """
 
     root: Path
     entries: list[Entry]
     skipped: list[Skipped]
-
-    def path(self, entry: Entry) -> Path:
-        """Give the path at which an entry without error is opened."""
-        return self.root / entry.key
+    others: dict[str, int]
 
 
 def list_inputs(
@@ -80,7 +82,7 @@ def list_inputs(
     _part_namesakes(walk.entries)
     walk.entries.sort(key=lambda entry: entry.key)
     walk.skipped.sort()
-    return Listing(root, walk.entries, walk.skipped)
+    return Listing(root, walk.entries, walk.skipped, {} if include else dict(walk.others))
 
 
 def _part_namesakes(entries: list[Entry]) -> None:
@@ -109,6 +111,7 @@ class _Walk:
     def __init__(self, root: Path, patterns: Patterns, follow_symlinks: bool) -> None:
         self.entries: list[Entry] = []
         self.skipped: list[Skipped] = []
+        self.others: Counter[str] = Counter()
         self._patterns = patterns
         self._follow = follow_symlinks
         self._root = os.fspath(root)
@@ -143,6 +146,8 @@ class _Walk:
                 self._skip(key, f"went away during the listing: {error.strerror}")
             else:
                 self._add(key, found)
+        elif not self._patterns.excludes(key):
+            self.others[os.path.splitext(item.name)[1].lower()] += 1  # noqa: PTH122 -- the name is a str here
 
     def _take_link(self, item: os.DirEntry[str], key: str, folder: _Folder) -> None:
         """Follow a link, or tell why not."""

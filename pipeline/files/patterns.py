@@ -45,7 +45,11 @@ class Patterns:
             taken = dot >= 0 and name[dot + 1 :].lower() in EXTENSIONS
         else:
             taken = self._include(key) is not None
-        return taken and (self._exclude is None or self._exclude(key) is None)
+        return taken and not self.excludes(key)
+
+    def excludes(self, key: str) -> bool:
+        """Tell whether a file is left out by name."""
+        return self._exclude is not None and self._exclude(key) is not None
 
     def prunes(self, key: str) -> bool:
         """Tell whether all that can lie below the folder `key` is excluded."""

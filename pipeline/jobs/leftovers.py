@@ -9,6 +9,7 @@ from pathlib import Path
 
 from pipeline.errors import OutputError
 from pipeline.files.outputs import DEBRIS, sweep
+from pipeline.jobs.clashes import ENDINGS
 from pipeline.jobs.lock import locked
 from pipeline.jobs.manifest import Manifest, fold
 from pipeline.jobs.plan import Orphan
@@ -126,6 +127,9 @@ def _remove(root: Path, path: str) -> bool:
 
 def _strays(tree: Tree, manifest: Manifest) -> Iterator[str]:
     known = {output.path for record in manifest.records.values() for output in record.outputs.values()}
+    # What an image had before it failed stays until it is done again or its input has gone.
+    failed = [key for key, record in manifest.records.items() if record.status == "failed"]
+    known |= {f"{wing}/{key}{ending}" for key in failed for wing in WINGS for ending in ENDINGS}
     root = str(tree.outputs)
     for wing in WINGS:
         for folder, _, names in os.walk(f"{root}/{wing}"):

@@ -193,8 +193,8 @@ class _Run:
         error: ImageError = UnexpectedError(f"{type(answer).__name__}: {answer}")
         if died:
             error = WorkerKilled(
-                f"{key}: its worker died, alone with it, {self._spec.compute.retries + 1} times; exclude it, "
-                "or give workers more memory and run with --retry-failed"
+                f"{key}: its worker died, alone with it, again and again; exclude it, or give workers more "
+                "memory and run with --retry-failed"
             )
         entry = self._routes[key].decision.entry
         digest = self._found.evidence.input_digest(entry)

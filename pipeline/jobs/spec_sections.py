@@ -153,12 +153,17 @@ class Quantize(Section):
     init: Literal["auto", "wu", "kmeans++"] = Field(
         default="auto",
         description="Where k-means starts: wu (variance cuts, no chance in it), kmeans++ (seeded draws), "
-        "or auto, which chooses by the number of colours.",
+        "or auto: both; the best start is refined.",
     )
     attempts: int = Field(
-        default=1, ge=1, le=100, description="Starts to try; the one with the least error stays."
+        default=1,
+        ge=1,
+        le=100,
+        description="Multiplies the seeded starts, of which there are the more the fewer the colours.",
     )
-    max_iter: int = Field(default=100, ge=1, le=10_000, description="Most k-means iterations per start.")
+    max_iter: int = Field(
+        default=100, ge=1, le=10_000, description="Most k-means iterations on exact colours."
+    )
     tol: Number = Field(
         default=1e-4,
         ge=0,

@@ -55,7 +55,7 @@ def open_workers(kind: str, count: int, compute: Compute, announce: Announce) ->
         with _cluster(kind, count, compute) as client:
             with announced(announce):
                 _get_ready(client, own=kind == "local")
-            yield _Cluster(client, compute.retries)
+            yield _Cluster(client)
 
 
 class _Inline:
@@ -102,9 +102,8 @@ class _Threads:
 class _Cluster:
     """The workers of a Dask cluster."""
 
-    def __init__(self, client: Any, retries: int) -> None:
+    def __init__(self, client: Any) -> None:
         self._client = client
-        self._retries = retries
 
     def map(
         self, function: Callable[[Any], Any], items: Iterable[Any]
@@ -113,11 +112,10 @@ class _Cluster:
 
         source = iter(items)
         under_way: dict[Any, Any] = {}
-        room = self._threads() * _AHEAD
         while True:
-            for item in islice(source, room - len(under_way)):
-                future = self._client.submit(function, item, pure=False, retries=self._retries)
-                under_way[future] = item
+            room = self._threads() * _AHEAD  # workers may come and go
+            for item in islice(source, max(0, room - len(under_way))):
+                under_way[self._client.submit(function, item, pure=False)] = item
             if not under_way:
                 return
             for future in self._finished(under_way):
@@ -186,8 +184,8 @@ def _cluster(kind: str, count: int, compute: Compute) -> Iterator[Any]:
             with client:
                 yield client
         else:
-            with (
-                LocalCluster(
+            try:
+                cluster = LocalCluster(
                     n_workers=count,
                     threads_per_worker=compute.threads_per_worker,
                     memory_limit=compute.memory_bytes or "auto",
@@ -195,9 +193,12 @@ def _cluster(kind: str, count: int, compute: Compute) -> Iterator[Any]:
                     dashboard_address="127.0.0.1:0",  # any free port, for this machine alone
                     worker_dashboard_address="127.0.0.1:0",
                     silence_logs=logging.ERROR,
-                ) as cluster,
-                Client(cluster, set_as_default=False) as client,
-            ):
+                )
+            except (OSError, RuntimeError) as error:
+                raise WorkersLost(
+                    f"{count} worker processes could not be started: {error}; use fewer, or --cluster threads"
+                ) from error
+            with cluster, Client(cluster, set_as_default=False) as client:
                 yield client
 
 

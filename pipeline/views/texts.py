@@ -32,7 +32,17 @@ def plan_lines(found: Survey, *, verbose: bool) -> Iterator[str]:
         yield f"orphan  {plain(orphan.record.image)}  {orphan.why}"
     for skipped in found.listing.skipped:
         yield f"passed over  {plain(skipped.path)}  {skipped.reason}"
+    if found.listing.others:
+        yield other_kinds(found.listing.others)
     yield plan_numbers(found)
+
+
+def other_kinds(others: dict[str, int]) -> str:
+    """The files that were not looked at, by extension, most frequent first."""
+    ranked = sorted(others.items(), key=lambda pair: (-pair[1], pair[0]))
+    kinds = ", ".join(f"{plain(ending) or 'no extension'} {count}" for ending, count in ranked[:_SHOWN])
+    more = ", …" if len(ranked) > _SHOWN else ""
+    return f"{sum(others.values())} other files not looked at ({kinds}{more}); input.include takes them in"
 
 
 def plan_numbers(found: Survey) -> str:
@@ -124,8 +134,11 @@ def status_lines(found: Survey, leftovers: Leftovers) -> Iterator[str]:
     yield plan_numbers(found)
 
 
-def closing_lines(summary: Summary) -> Iterator[str]:
-    """What a person wants to know when a run has ended."""
+def closing_lines(summary: Summary, *, told_already: bool = False) -> Iterator[str]:
+    """What a person wants to know when a run has ended.
+
+    told_already : whether the failures of this run were told when they happened.
+    """
     counts = {
         "done": summary.done,
         "unchanged": summary.unchanged,
@@ -135,7 +148,7 @@ def closing_lines(summary: Summary) -> Iterator[str]:
     }
     numbers = ", ".join(f"{count} {word}" for word, count in counts.items() if count or word == "done")
     yield f"{numbers} in {summary.seconds:.1f} s"
-    failures = [*summary.failures, *summary.failing]
+    failures = summary.failing if told_already else [*summary.failures, *summary.failing]
     for record in failures[:_SHOWN]:
         yield told(record)
     if len(failures) > _SHOWN:

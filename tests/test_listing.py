@@ -30,7 +30,7 @@ def test_entries_are_sorted_and_carry_the_stat(tmp_path):
     assert keys(found) == ["a.png", "a/b/c.tif", "a/z.jpg", "b.png"]
     status = (tmp_path / "a/z.jpg").stat()
     assert found.entries[2] == Entry("a/z.jpg", 7, status.st_mtime_ns, status.st_ino, None)
-    assert found.path(found.entries[2]) == tmp_path / "a/z.jpg"
+    assert found.root / found.entries[2].key == tmp_path / "a/z.jpg"
     assert found.skipped == []
 
 

@@ -1,9 +1,9 @@
 """The loops that touch every pixel: pixels → counts of sorted codes, and codes → labels.
 
 A colour's *code* is its 24-bit Morton (Z-order) code: the bits of red, green and blue interleaved,
-most significant first. Sorting by it keeps similar colours together, so the pixels of a photograph
-touch few cache lines of the table (packing as r<<16|g<<8|b measured 1.7 times slower), and every
-cube of a power-of-two size is one contiguous range of codes, which is what `tree` builds on.
+most significant first. Sorting by it keeps similar colours together, so that every cube of a
+power-of-two size is one contiguous range of codes, which is what `tree` builds on. On photographs
+counting takes 4 % and painting 13 % less time than with r<<16|g<<8|b: pixels touch fewer pages.
 """
 
 import hashlib

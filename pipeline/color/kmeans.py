@@ -111,7 +111,7 @@ def _starts(settings: KMeans, distinct: int) -> list[int | None]:
 
     The fewer the colours, the likelier a start leads to a poor optimum that moves cannot leave.
     The few distinct colours of a thumbnail leave less to choose: on images of 64 × 64 half the
-    starts cost 0.1 % of the inertia, and save a third of all the time.
+    starts cost 0.1 % of the inertia, and save a third of the fit.
     """
     number = next(n for most, n in ((8, 8), (32, 4), (128, 2), (MAX_COLORS, 1)) if settings.colors <= most)
     number = max(1, number // 2) if distinct < _THUMBNAIL else number

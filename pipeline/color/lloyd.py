@@ -62,7 +62,7 @@ def refine(
 ) -> tuple[int, bool]:
     """Improve `centroids` (k, 3) in place until a step takes less than `tol` of the inertia off.
 
-    Each step goes beyond the means, which saves about half of the steps; one that made the inertia
+    Each step goes beyond the means, which saves a quarter of the steps; one that made the inertia
     rise is taken back and followed by a plain one, so that what is kept never rises. (The inertia
     of a step is that of its own clusters about their means.)
 

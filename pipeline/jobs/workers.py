@@ -23,7 +23,7 @@ from pipeline.jobs.spec_sections import Compute
 _AHEAD = 2  # items for each thread: one at work and one waiting, so that none is idle
 _PATIENCE = 60  # seconds in which a cluster without workers must get one
 # Dask has its workers return memory to the system at once, which for images means that every array
-# is paid for in page faults: a third of the time on photographs. These are glibc's own habits.
+# is paid for in page faults: a fifth of the time on photographs. These are glibc's own habits.
 _MEMORY_HABITS = {"MALLOC_TRIM_THRESHOLD_": 256 << 20, "MALLOC_MMAP_THRESHOLD_": 32 << 20}
 _GLANCE = 1.0  # seconds between looks at whether there are workers at all
 _AGAIN = "start workers and run again: nothing that was finished is lost"

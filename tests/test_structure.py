@@ -35,10 +35,11 @@ ONLY = {
     "imagecodecs": r"pipeline\.files\..*",
     "msgspec": r"pipeline\.files\.exports|pipeline\.jobs\.(manifest|records|statcache)",
     "numba": r"pipeline\.color\..*",
-    "numpy": r"pipeline\.(color|files)\..*|pipeline\.jobs\.products",
+    "numpy": r"pipeline\.(color|files)\..*|pipeline\.jobs\.(products|settings|spec_quantize|tasks)",
     "psutil": r"pipeline\.jobs\.routes",
     "pydantic": r"pipeline\.jobs\.spec.*",
     "pyvips": r"pipeline\.files\..*",
+    "skimage": r"pipeline\.color\.(regions|similarity)|pipeline\.files\.swatches",
     "tifffile": r"pipeline\.files\..*",
     "tqdm": r"pipeline\.views\.terminal",
     "yaml": r"pipeline\.jobs\.yaml_places",
@@ -46,8 +47,8 @@ ONLY = {
 }
 """Which modules may import a package; what is not named here is imported nowhere."""
 
-UNUSED = {"imagecodecs", "scikit-image", "tifffile"}
-"""Dependencies that no module imports (yet): pictures larger than memory, and conversions of colour."""
+UNUSED = {"imagecodecs", "tifffile"}
+"""Dependencies that no module imports (yet): pictures larger than memory."""
 
 IMPORTED_AS = {
     "dask[distributed]": ("dask", "distributed"),
@@ -133,8 +134,7 @@ def test_imports_go_one_way():
 def test_the_package_itself_imports_only_when_asked():
     assert [str(found) for found in OURS if found.by == "pipeline" and found.top and not found.typing] == []
     assert {found.of for found in OURS if found.by == "pipeline"} <= {
-        "pipeline.color",
-        "pipeline.color.quantizer",
+        f"pipeline.color.{name}" for name in ("opencv", "quantizer", "rasters")
     }
 
 

@@ -173,7 +173,7 @@ def _prefix(stream: IO[bytes]) -> bytes:
 def _sure_format(prefix: bytes) -> str | None:
     """Name the format that the first bytes prove, if one."""
     for entry in FORMATS.values():
-        accept = Image.OPEN[entry.pillow][1]
+        accept = Image.OPEN.get(entry.pillow, (None, None))[1]
         if entry.sure and accept is not None and accept(prefix):
             return entry.name
     return None

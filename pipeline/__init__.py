@@ -14,19 +14,28 @@ The house has four wings; each may import only those before it.
 >>> result.labels, result.palette, result.image, result.mse    # doctest: +SKIP
 """
 
+from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Quantized", "quantize"]
+__all__ = ["Quantized", "Segmented", "kmeans", "quantize", "segment"]
+
+_HOMES = {
+    "Quantized": "quantizer",
+    "Segmented": "rasters",
+    "kmeans": "opencv",
+    "quantize": "quantizer",
+    "segment": "rasters",
+}
 
 if TYPE_CHECKING:
+    from pipeline.color.opencv import kmeans
     from pipeline.color.quantizer import Quantized, quantize
+    from pipeline.color.rasters import Segmented, segment
 
 
 def __getattr__(name: str) -> Any:
     """Load the public API when it is first asked for: the command line must start without numba."""
-    if name in __all__:
-        from pipeline.color import quantizer
-
-        return getattr(quantizer, name)
+    if name in _HOMES:
+        return getattr(import_module(f"pipeline.color.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -146,6 +146,7 @@ if __name__ == "__main__":
     import cli
     import pipeline.jobs.run
     import pipeline.jobs.settings
+    import pipeline.jobs.sharing
     import pipeline.jobs.tasks
     import pipeline.jobs.workers
     import pipeline.views.terminal

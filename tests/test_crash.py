@@ -60,13 +60,22 @@ def fast(tmp_path: Path) -> Iterator[Path]:
 class Sweep:
     """Kills at every point of a run, each time on a fresh copy of the tree before it."""
 
-    def __init__(self, kill: Callable[..., dict[str, Any]], base: Path, arguments: tuple[str, ...]) -> None:
+    def __init__(
+        self,
+        kill: Callable[..., dict[str, Any]],
+        base: Path,
+        arguments: tuple[str, ...],
+        change: Callable[[Path], None] | None = None,
+        **sections: dict[str, Any],
+    ) -> None:
         self._kill = kill
         self._arguments = arguments
-        self.site = Site(base / "site")
+        self.site = Site(base / "site", **sections)
         plant(self.site.inputs, *KEYS)
-        if arguments:  # a run that replaces what is there
+        if arguments or change:  # a run that replaces what is there
             self.site.run()
+        if change:
+            change(self.site.inputs)
         self._before = base / "before"
         if self.site.outputs.exists():
             shutil.copytree(self.site.outputs, self._before, symlinks=True)
@@ -100,7 +109,8 @@ class Sweep:
             ):
                 yield f"{path} is half-written"
         known = self._journaled()
-        again = {row["image"] for row in self.site.plan(*self._arguments)["images"] if row["work"]}
+        rows = [row for row in self.site.plan(*self._arguments)["images"] if row["work"]]
+        again = {row["image"] for row in rows if row["reason"] != "palette changed"}  # these are spared
         if known & again:
             yield f"finished, but to be done again: {sorted(known & again)}"
         result = self.site.call("run", *self._arguments)
@@ -108,6 +118,8 @@ class Sweep:
             yield f"the next run: {result.exit_code}, {result.stderr.strip()}"
         if contents(self.site.outputs) != self.new:
             yield "the next run ends in another tree"
+        if again := self.site.reasons(*self._arguments):
+            yield f"the next run but one has work: {again}"
         if left := debris(self.site.outputs):
             yield f"debris: {left}"
 
@@ -137,6 +149,68 @@ def test_killed_at_every_point(kill, fast, arguments):
         assert landmark in passed
     assert arguments or "stats.msgpack" in passed  # a re-run has nothing to add to it
     assert len(points) > 50
+
+
+SHARED = {"quantize": {"scope": "job"}, "output": {"palette": {"formats": ["json", "gpl"]}}}
+
+
+def come(inputs: Path) -> None:
+    plant(inputs, "deep/n.png", seed=9)
+
+
+def go(inputs: Path) -> None:
+    (inputs / "b.png").unlink()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("scope", "arguments", "change"),
+    [
+        ("job", (), None),
+        ("job", OTHER, None),
+        ("job", (), come),
+        ("job", (), go),
+        ("folder", OTHER, come),
+    ],
+)
+def test_killed_at_every_point_on_the_way_to_a_shared_palette(kill, fast, arguments, change, scope):
+    """Between palette and painting, too: whoever is painted is painted in the palette that is there."""
+    sections = SHARED | {"quantize": {"scope": scope}}
+    sweep = Sweep(kill, fast, arguments, change, **sections)
+    points: list[str] = []
+    wrong: list[str] = []
+    while point := sweep.killed_at(len(points) + 1):
+        points.append(point)
+        wrong += [f"killed at {len(points)}, {point}: {complaint}" for complaint in sweep.complaints()]
+    assert not wrong, "\n".join(wrong)
+    assert len(points) > 20
+    if change is None or (change is come and scope == "job"):
+        assert "shared/palette.json" in " ".join(points)
+
+
+@pytest.mark.slow
+def test_another_change_after_a_kill_between_palette_and_painting(kill, fast):
+    """The palette of a run that was killed is nobody's; the next one may have other images."""
+    sweep = Sweep(kill, fast, (), come, **SHARED)
+    (sweep.site.inputs / "a.png").unlink()
+    shutil.rmtree(sweep.site.outputs)
+    sweep.site.run()
+    expected = contents(sweep.site.outputs)
+    number, wrong = 1, []
+    while True:
+        plant(sweep.site.inputs, "a.png")
+        point = sweep.killed_at(number)
+        if point is None:
+            break
+        (sweep.site.inputs / "a.png").unlink()
+        sweep.site.run()
+        sweep.site.call("prune")
+        sweep.site.run()
+        if contents(sweep.site.outputs) != expected:
+            wrong.append(f"killed at {number}, {point}")
+        number += 3
+    assert number > 50
+    assert not wrong, "\n".join(wrong)
 
 
 @pytest.mark.slow
@@ -348,7 +422,7 @@ def test_a_signal_to_all_its_processes_drains_too(calm, job):
     assert contents(job.outputs) == calm[1]
 
 
-SLOW = ("--set", "quantize.attempts=40", "--cluster")
+SLOW = ("--set", "quantize.attempts=100", "--cluster")
 """Images that take about a second each, so that signals find them at work."""
 
 

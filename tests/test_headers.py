@@ -92,7 +92,7 @@ from pathlib import Path
 from pipeline.files.images import read_header
 from pipeline.jobs.settings import settings_of
 from pipeline.jobs.spec import JobSpec
-from pipeline.jobs.tasks import process_bundle
+from pipeline.jobs.tasks import Painting, process_bundle
 
 def status(field):
     return int(re.search(field + r":\\s+(\\d+)", Path("/proc/self/status").read_text())[1]) * 1024
@@ -100,10 +100,10 @@ def status(field):
 folder, name = Path(sys.argv[1]), sys.argv[2]
 roots = {"input": {"root": str(folder / "in")}, "output": {"root": str(folder / "out")}}
 settings = settings_of(JobSpec.model_validate(roots), "r")
-process_bundle(settings, ["small.png"])
+process_bundle(settings, Painting(("small.png",)))
 before = status("VmRSS")
 Path("/proc/self/clear_refs").write_text("5")
-[outcome] = process_bundle(settings, [name])
+[outcome] = process_bundle(settings, Painting((name,)))
 assert outcome.record.status == "done", outcome
 header = read_header(folder / "in" / name, settings.formats, 10**8)
 print(json.dumps([status("VmHWM") - before, header.peak_bytes]))

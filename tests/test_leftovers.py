@@ -14,8 +14,9 @@ from pipeline.jobs.lock import locked
 from pipeline.jobs.manifest import Journal, load, save
 from pipeline.jobs.plan import Orphan
 from pipeline.jobs.records import OutputFacts
-from pipeline.jobs.run import Watcher, run
+from pipeline.jobs.run import run
 from pipeline.jobs.survey import Options
+from pipeline.jobs.watcher import Watcher
 
 WINGS = [("quantized", "png"), ("labels", "png"), ("palettes", "json")]
 

@@ -14,7 +14,7 @@ from pipeline.color.metrics import measure
 from pipeline.files.headers import Header
 from pipeline.files.images import Raster
 from pipeline.files.sources import FileStat
-from pipeline.jobs.products import Result, make_products
+from pipeline.jobs.products import Mapped, make_products
 from pipeline.jobs.settings import settings_of
 
 
@@ -25,10 +25,10 @@ def make(tmp_path, pixels, alpha=None, **sections):
     header = Header("png", width, height, "RGB", 1, 1, 10, 10)
     raster = Raster(pixels, alpha, "0", FileStat(10, 0, 0), header, ())
     counts = count_colors(pixels, alpha)
-    fitted = fit_palette(counts, settings.kmeans)
-    metrics = measure(counts, fitted.labels, fitted.palette.colors, fitted.inertia)
-    result = Result("a/b.jpg", raster, counts, fitted, metrics)
-    return {product.kind: product for product in make_products(settings, result)}, result
+    fitted = fit_palette(counts, settings.method)
+    metrics = measure(counts, fitted.labels, fitted.palette.colors, fitted.squared_error)
+    result = Mapped("a/b.jpg", raster, counts, fitted, metrics)
+    return {product.kind: product for product in make_products(settings, result).products}, result
 
 
 def opened(product):

@@ -1,6 +1,7 @@
 """The recipe: all that can change an output is in it, and nothing else."""
 
 import json
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -34,7 +35,12 @@ def test_the_default_recipe_to_the_letter() -> None:
         "output.palette.formats": ["json"],
     }
     assert json.loads(json.dumps(found)) == found
-    assert recipe_digest(found) == "5c1c2b41ceb23f23"
+    assert recipe_digest(found) == "669f775fe3475eb8"
+
+
+def test_a_job_of_before_differs_in_the_algorithm_alone() -> None:
+    """The digest that version 1 gave the default job: what has come since is left out while it is off."""
+    assert recipe_digest(recipe(spec()) | {"algorithm": 1}) == "5c1c2b41ceb23f23"
 
 
 @pytest.mark.parametrize(
@@ -52,6 +58,9 @@ def test_the_default_recipe_to_the_letter() -> None:
         {"compute": {"workers": 7, "cluster": "threads", "memory_per_worker": "1GB", "retries": 0}},
         {"quantize": {"background": "#123456"}},
         {"output": {"palette": {"formats": ["json", "json"]}}},
+        {"quantize": {"eps": 0, "small_areas": 0, "dither": "none", "scope": "image"}},
+        {"output": {"ssim": False, "palette": {"tree": False}}},
+        {"regions": {"min_area": 1, "table": "none", "boundaries": False}},
     ],
 )
 def test_what_cannot_change_an_output_is_not_in_it(sections: dict[str, Any]) -> None:
@@ -72,6 +81,20 @@ def test_what_cannot_change_an_output_is_not_in_it(sections: dict[str, Any]) -> 
         {"output": {"quantized": {"format": "none"}}},
         {"output": {"labels": {"format": "none"}}},
         {"output": {"palette": {"formats": ["json", "gpl"]}}},
+        {"output": {"palette": {"formats": ["json", "png"]}}},
+        {"output": {"ssim": True}},
+        {"quantize": {"eps": 0.5}},
+        {"quantize": {"color_space": "oklab"}},
+        {"quantize": {"small_areas": 0.5}},
+        {"quantize": {"scope": "folder"}},
+        {"quantize": {"scope": "job"}},
+        {"quantize": {"dither": "ordered"}},
+        {"quantize": {"method": "minibatch"}},
+        {"quantize": {"method": "dynamic"}},
+        {"quantize": {"colors": "auto", "target": {"psnr": 30}}},
+        {"regions": {"min_area": 2}},
+        {"regions": {"table": "csv"}},
+        {"regions": {"boundaries": True}},
     ],
 )
 def test_what_can_change_an_output_changes_the_digest(sections: dict[str, Any]) -> None:
@@ -98,3 +121,83 @@ def test_the_digest_does_not_hang_on_the_order_of_keys() -> None:
 def test_the_algorithms_version_is_part_of_the_digest() -> None:
     found = recipe(spec())
     assert recipe_digest(found | {"algorithm": ALGORITHM_VERSION + 1}) != recipe_digest(found)
+
+
+CHANGED: dict[str, Any] = {
+    "colors": 5,
+    "max_colors": 7,
+    "init": "wu",
+    "attempts": 3,
+    "max_iter": 9,
+    "tol": 0.5,
+    "eps": 2.0,
+    "seed": 4,
+    "color_space": "lab",
+    "small_areas": 0.25,
+    "batch_pixels": 512,
+    "refine": False,
+    "threshold": 3.0,
+    "metric": "cie76",
+    "criterion": "diameter",
+    "representative": "median",
+    "percentile": 50.0,
+}
+"""Another value for each key of `quantize` that only some methods heed."""
+
+HEEDED = {
+    "kmeans": "colors init attempts max_iter tol eps seed color_space small_areas",
+    "minibatch": "colors batch_pixels refine max_iter tol eps seed color_space small_areas",
+    "dynamic": "threshold metric criterion representative percentile max_colors",
+    "palette": "color_space",
+}
+
+
+@pytest.mark.parametrize("key", CHANGED)
+@pytest.mark.parametrize("method", HEEDED)
+def test_a_key_is_in_it_if_the_method_heeds_it(tmp_path: Path, method: str, key: str) -> None:
+    base: dict[str, Any] = {"method": method}
+    if method == "palette":
+        base["palette"] = palette_file(tmp_path / "two.hex", "102030\nff0000\n")
+    changed = recipe(spec(quantize=base | {key: CHANGED[key]})) != recipe(spec(quantize=base))
+    assert changed is (key in HEEDED[method].split())
+
+
+def test_dynamic_heeds_what_it_splits_on() -> None:
+    white = {"method": "dynamic", "split_on": "white"}
+    assert recipe(spec(quantize=white)) != recipe(spec(quantize={"method": "dynamic"}))
+    assert recipe(spec(quantize={"split_on": "white"})) == recipe(spec())
+
+
+def test_a_target_is_in_it_with_the_most_colours_and_no_number() -> None:
+    found = recipe(spec(quantize={"colors": "auto", "target": {"delta_e_p95": 2}}))
+    assert found["quantize.target.delta_e_p95"] == 2
+    assert found["quantize.colors"] == "auto"
+    assert found["quantize.max_colors"] == 256
+    assert not {"quantize.target.psnr", "quantize.target.mse"} & found.keys()
+
+
+def palette_file(path: Path, text: str) -> str:
+    path.write_text(text)
+    return str(path)
+
+
+@pytest.mark.parametrize("key", ["palette", "init"])
+def test_a_palette_file_is_told_by_its_colours_in_their_order(tmp_path: Path, key: str) -> None:
+    method = {"method": "palette"} if key == "palette" else {}
+
+    def of(name: str, text: str) -> dict[str, Any]:
+        return recipe(spec(quantize=method | {key: palette_file(tmp_path / name, text)}))
+
+    first = of("a.hex", "102030\nff0000\n")
+    assert of("b.txt", "# a comment of another file\n102030\nFF0000\n") == first
+    assert of("c.json", '["#102030", "#ff0000"]') == first
+    assert of("a.hex", "ff0000\n102030\n") != first
+    assert of("a.hex", "102030\nff0001\n") != first
+    assert str(tmp_path) not in json.dumps(first)
+    assert json.loads(json.dumps(first)) == first
+
+
+def test_freezing_is_no_part_of_it() -> None:
+    """It says when a palette is found anew, not what it would be."""
+    shared = {"scope": "folder"}
+    assert recipe(spec(quantize=shared | {"freeze": True})) == recipe(spec(quantize=shared))

@@ -11,8 +11,9 @@ from pipeline.jobs.manifest import save
 from pipeline.jobs.plan import Decision, Reason, Request
 from pipeline.jobs.records import Failure, InputFacts
 from pipeline.jobs.routes import Route, memory_share, worker_count
-from pipeline.jobs.run import Watcher, run
+from pipeline.jobs.run import run
 from pipeline.jobs.survey import Options
+from pipeline.jobs.watcher import Watcher
 
 TIGHT = {"compute": {"cluster": "inline", "workers": 1, "memory_per_worker": "1MB"}}
 
@@ -63,9 +64,9 @@ def test_too_much_memory_is_refused_with_the_numbers_and_the_key(tmp_path):
 
 
 def test_the_limit_of_memory_is_what_is_needed_to_the_byte():
-    need = header(peak_bytes=1000).peak_bytes + routes.WORKER_BYTES
-    assert routes._too_much("a", header(peak_bytes=1000), need) is None
-    assert routes._too_much("a", header(peak_bytes=1000), need - 1) is not None
+    need = 1000 + routes.WORKER_BYTES
+    assert routes._too_much("a", header(), 1000, need) is None
+    assert routes._too_much("a", header(), 1000, need - 1) is not None
 
 
 def test_a_header_that_cannot_be_read_goes_to_a_worker(tmp_path):

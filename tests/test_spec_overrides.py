@@ -46,8 +46,8 @@ def test_a_value_comes_back_as_given(job: Path, override: tuple[str, object]) ->
 @pytest.mark.parametrize(
     ("override", "told"),
     [
-        ("quantize.colors=x", "expected a whole number from 1 to 65536, found 'x'"),
-        ("quantize.colors=", "expected a whole number from 1 to 65536, found nothing"),
+        ("quantize.colors=x", "expected a whole number from 1 to 65536, or 'auto', found 'x'"),
+        ("quantize.colors=", "expected a whole number from 1 to 65536, or 'auto', found nothing"),
         ("quantize.colors", "expected KEY=VALUE, such as quantize.colors=32"),
         ("=3", "expected KEY=VALUE, such as quantize.colors=32"),
         ("quantize..colors=3", "expected KEY=VALUE, such as quantize.colors=32"),
@@ -56,9 +56,12 @@ def test_a_value_comes_back_as_given(job: Path, override: tuple[str, object]) ->
         ("quantise.colors=3", "quantise: unknown key; did you mean 'quantize'?"),
         (
             "quantize.colors.most=3",
-            "quantize.colors: expected a whole number from 1 to 65536, found a section",
+            "quantize.colors: expected a whole number from 1 to 65536, or 'auto', found a section",
         ),
-        ("quantize={colors: 0}", "quantize.colors: expected a whole number from 1 to 65536, found 0"),
+        (
+            "quantize={colors: 0}",
+            "quantize.colors: expected a whole number from 1 to 65536, or 'auto', found 0",
+        ),
         ("quantize.seed=[", "not valid YAML: expected the node content, but found '<stream end>'"),
         ("quantize.seed=!!python/name:os.system", "the tag !!python/name:os.system is not allowed;"),
         ("input.formats=[jpeg, gif, x]", "input.formats[2]: expected 'jpeg', "),

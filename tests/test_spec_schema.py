@@ -33,7 +33,7 @@ def test_only_the_roots_are_required() -> None:
     schema = json_schema()
     required = {key: node.get("required", []) for key, node in schema["properties"].items()}
     assert schema["required"] == ["input", "output"]
-    assert required == {"input": ["root"], "output": ["root"], "quantize": [], "compute": []}
+    assert required == {"input": ["root"], "output": ["root"], "quantize": [], "regions": [], "compute": []}
 
 
 def test_a_section_may_be_null_unless_it_holds_a_required_key() -> None:
@@ -42,5 +42,6 @@ def test_a_section_may_be_null_unless_it_holds_a_required_key() -> None:
         "input": "object",
         "output": "object",
         "quantize": ["object", "null"],
+        "regions": ["object", "null"],
         "compute": ["object", "null"],
     }

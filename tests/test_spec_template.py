@@ -32,7 +32,8 @@ def test_only_the_roots_and_the_number_of_colours_are_live() -> None:
     assert read_yaml(TEXT, place_of).value == {
         "input": {"root": "../in"},
         "output": {"root": "../out", "quantized": None, "labels": None, "palette": None},
-        "quantize": {"colors": 16},
+        "quantize": {"target": None, "colors": 16},
+        "regions": None,
         "compute": None,
     }
 

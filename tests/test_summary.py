@@ -10,9 +10,10 @@ from hypothesis import strategies as st
 
 from pipeline.errors import ExitCode, ImageError
 from pipeline.jobs.manifest import save
-from pipeline.jobs.run import Watcher, run
+from pipeline.jobs.run import run
 from pipeline.jobs.summary import Summary, write_runlog
 from pipeline.jobs.survey import Options
+from pipeline.jobs.watcher import Watcher
 
 
 def summary(planned=0, failing=()):

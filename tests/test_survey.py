@@ -10,8 +10,9 @@ from builders import done, failed, job, look, plant, tree
 from pipeline.errors import InputError, OutputError
 from pipeline.jobs import survey as module
 from pipeline.jobs.manifest import Journal, save
-from pipeline.jobs.run import Watcher, run
+from pipeline.jobs.run import run
 from pipeline.jobs.survey import Options, load_manifest, tree_of
+from pipeline.jobs.watcher import Watcher
 
 
 @pytest.fixture

@@ -16,11 +16,11 @@ from pipeline.jobs import tasks
 from pipeline.jobs.records import Failure, InputFacts, from_line, to_line
 from pipeline.jobs.settings import settings_of
 from pipeline.jobs.statcache import FileState
-from pipeline.jobs.tasks import process_bundle
+from pipeline.jobs.tasks import Painting, process_bundle
 
 
 def process(spec, *keys):
-    outcomes = process_bundle(settings_of(spec, "r"), keys)
+    outcomes = process_bundle(settings_of(spec, "r"), Painting(keys))
     assert [outcome.record.image for outcome in outcomes] == list(keys)
     for outcome in outcomes:
         assert from_line(to_line(outcome.record)) == outcome.record

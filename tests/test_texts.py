@@ -8,9 +8,10 @@ from builders import digest_of, done, failed, job, look, noise, plant
 from pipeline.jobs.leftovers import Leftovers, find_leftovers
 from pipeline.jobs.manifest import Journal, save
 from pipeline.jobs.plan import Orphan
-from pipeline.jobs.run import Watcher, run
+from pipeline.jobs.run import run
 from pipeline.jobs.summary import Summary
 from pipeline.jobs.survey import Options
+from pipeline.jobs.watcher import Watcher
 from pipeline.views.texts import (
     closing_lines,
     explanation,

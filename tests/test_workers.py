@@ -341,6 +341,9 @@ if __name__ == "__main__":
         for item, answer in some.map(double, items()):
             answered += 1
             answers[item] = answer
+        innocent = [item for item, answer in answers.items() if item != 66 and type(answer) is WorkerDied]
+        for item in innocent:  # it died of its neighbour; alone it does not
+            answers |= dict(some.map(double, [item]))
     assert type(answers.pop(66)) is WorkerDied, answers
     assert type(answers.pop(13)) is ValueError, answers
     assert all(answer == 2 * item for item, answer in answers.items()), answers
@@ -371,8 +374,8 @@ class Deadly:
 
     def map(self, function: Callable[[Any], Any], items: Any) -> Iterator[tuple[Any, Any]]:
         for item in items:
-            self.bundles.append(item)
-            yield item, WorkerDied("by design") if self._key in item else function(item)
+            self.bundles.append(item.keys)
+            yield item, WorkerDied("by design") if self._key in item.keys else function(item)
 
 
 @pytest.fixture
@@ -390,7 +393,7 @@ def deadly(monkeypatch: pytest.MonkeyPatch) -> Deadly:
 def test_the_image_that_kills_is_found_out_and_left_alone(alone, site, deadly):
     result = site.run(code=1)
     assert sorted(deadly.bundles[0]) == sorted([*KEYS, "bad.png"])
-    assert deadly.bundles[1:] == [(key,) for key in deadly.bundles[0]]
+    assert deadly.bundles[1:] == [*((key,) for key in deadly.bundles[0]), ("1/4.png",)]
     assert site.errors() == {"1/4.png": "WorkerKilled", "bad.png": "NotAnImage"}
     assert "its worker died" in result.stderr
     assert len(site.records()) == len(KEYS) + 1

@@ -31,7 +31,7 @@ class Clusters:
 
 
 def describe_clusters(counts: ColorCounts, labels: NDArray[np.int32], k: int) -> Clusters:
-    """Look into the k clusters that `labels` (n,) makes of n distinct colours; none may be empty."""
+    """Look into the k clusters that `labels` (n,) makes of n distinct colours; empty ones are all 0."""
     clusters = Clusters(
         centroids=np.zeros((k, 3)),
         medians=np.zeros((k, 3), np.uint8),
@@ -66,6 +66,8 @@ def _describe(
     levels = np.empty((3, 256), np.int64)
     first = 0
     for j in range(len(ends)):
+        if first == ends[j]:
+            continue
         levels[:] = 0
         total = np.int64(0)
         sums = np.zeros(3)

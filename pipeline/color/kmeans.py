@@ -6,207 +6,97 @@ chance is seeded, so the same counts give the same palette on any machine.
 """
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.color import kernels
+from pipeline.color.assign import assign, unassigned
+from pipeline.color.chance import seed_of
+from pipeline.color.checks import check_colors, check_number, check_whole, check_word
+from pipeline.color.codebook import Codebook, keep_all, refuse_nothing
 from pipeline.color.counts import ColorCounts
-from pipeline.color.lloyd import explained, recentre, refine, squares_of_bins, weighted_errors
-from pipeline.color.moves import improve
-from pipeline.color.seeding import seed_by_chance, seed_by_cuts
-from pipeline.color.tree import COLORS, SCALE, Tree, assign, build_tree
+from pipeline.color.emphasis import emphasize
+from pipeline.color.grid import settle
+from pipeline.color.lloyd import explained, refine, squares_of
+from pipeline.color.spaces import SPACES, Space
+from pipeline.color.starts import best_start, complete, random_colors, random_pixels
+from pipeline.color.tree import Tree, build_tree
 
 MAX_COLORS = 65_536
-_NO_LABELS = np.empty(0, np.int32)
-_SEEDING_STEPS = 8  # enough for a start to be moved about; exactness comes later
-_SEEDING_TOL = 1e-3
-_BIN_STEPS = 50
-_BIN_TOL = 1e-4
-_FEW = 32  # colours; clusters so wide that bins of 16 levels a side tell them apart
-_THUMBNAIL = 8192  # distinct colours, of an image of about 90 × 90
-_MOVE_ROUNDS = 30
-_MOST_MOVED = 1024  # beyond, a round of moves (k² distances) costs more than it gains
-_GRID_STEPS = 20
+INITS = ("auto", "wu", "kmeans++", "pixels", "random")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class KMeans:
-    """Settings of a fit. The defaults are the job spec's.
+    """k-means. The defaults are the job spec's.
 
-    colors : 1 to 65,536. init : "auto", "wu" or "kmeans++". attempts : the best of so many times
-    the starts is taken. max_iter, tol : steps on exact colours, and the relative fall of the
-    inertia that ends them. seed : of the k-means++ starts.
+    colors : 1 to 65,536. init : one of `INITS`, or (n, 3) uint8 colours to start from, n ≤ colors;
+    "wu", "kmeans++" and "auto" (both) are bettered by split-and-merge moves on coarse bins, the
+    others are k-means as it is found in textbooks. attempts : the result of least inertia is taken
+    of so many, each from seeds of its own. max_iter : steps on exact colours at most; they end once
+    one lowers the inertia by less than `tol` of it, or moves no centroid by more than `eps` units of
+    the space (8-bit levels in sRGB; OpenCV's epsilon). seed : of all draws. color_space : a name of
+    `spaces.SPACES`. small_areas : 0 to 1, see `emphasis`.
     """
 
     colors: int = 16
-    init: str = "auto"
+    init: str | NDArray[np.uint8] = "auto"
     attempts: int = 1
     max_iter: int = 100
     tol: float = 1e-4
     seed: int = 0
+    eps: float = 0.0
+    color_space: str = "srgb"
+    small_areas: float = 0.0
 
     def __post_init__(self) -> None:
-        for name, least, most in (
-            ("colors", 1, MAX_COLORS),
-            ("attempts", 1, 100),
-            ("max_iter", 1, 10_000),
-            ("seed", 0, 2**63 - 1),
-        ):
-            value = getattr(self, name)
-            whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-            if not whole or not least <= value <= most:
-                raise ValueError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
-        if self.init not in ("auto", "wu", "kmeans++"):
-            raise ValueError(f"init must be 'auto', 'wu' or 'kmeans++', not {self.init!r}")
-        if not 0 <= self.tol < math.inf:
-            raise ValueError(f"tol must be a number of at least 0, not {self.tol!r}")
+        check_whole(self, ("colors", 1, MAX_COLORS), ("attempts", 1, 100), ("max_iter", 1, 10_000))
+        check_whole(self, ("seed", 0, 2**63 - 1))
+        check_number(self, ("tol", 0, math.inf), ("eps", 0, math.inf), ("small_areas", 0, 1))
+        check_word(self, "color_space", tuple(SPACES))
+        if isinstance(self.init, str):
+            check_word(self, "init", INITS)
+        else:
+            check_colors(f"init, if not one of {', '.join(INITS)},", self.init)
+            if len(self.init) > self.colors:
+                raise ValueError(
+                    f"init has {len(self.init)} colours, more than the {self.colors} that are asked for"
+                )
 
+    def fit(self, counts: ColorCounts) -> Codebook:
+        """Find `colors` colours, or all there are if the counts have no more."""
+        refuse_nothing(counts)
+        if len(counts) <= self.colors:
+            return keep_all(counts, self.color_space)
+        space = SPACES[self.color_space]
+        weights = emphasize(counts, self.small_areas)
+        tree = build_tree(counts.codes, space.place(counts.planes), weights, space.extent)
+        squares = squares_of(tree)
+        best, least, steps = np.empty((0, 3), np.int32), np.inf, (0, False)
+        clusters = unassigned(tree, self.colors)
+        stop = float(self.tol), float(self.eps * space.unit), int(self.max_iter)
+        for centroids in self._starts(tree, space):
+            taken = refine(tree, squares, centroids, clusters, stop)
+            assign(tree, centroids, clusters)
+            left = squares - explained(centroids, clusters.totals)
+            if left < least:
+                best, least, steps = centroids, left, taken
+        colors, labels = settle(tree, space, squares, best, self.tol)
+        return Codebook(colors, labels, *steps, space=self.color_space)
 
-@dataclass(frozen=True, eq=False)
-class Codebook:
-    """What a fit found, in no particular order.
-
-    colors : (k, 3) uint8, all distinct. labels : (n,) int32, the nearest of them to each distinct
-    colour, ties to the lowest index. totals : (k, 4) int64, pixels and sums of colours per cluster.
-    """
-
-    colors: NDArray[np.uint8]
-    labels: NDArray[np.int32]
-    totals: NDArray[np.int64]
-    iterations: int
-    converged: bool
-
-
-def fit(counts: ColorCounts, settings: KMeans) -> Codebook:
-    """Find `settings.colors` colours, or all there are if the counts have no more.
-
-    Raises ValueError if nothing was counted.
-    """
-    n = len(counts)
-    if n == 0:
-        raise ValueError("there are no pixels to fit: all are fully transparent, or the image is empty")
-    planes = counts.planes
-    if n <= settings.colors:
-        totals = np.column_stack([counts.counts, (planes * counts.counts).T])
-        return Codebook(np.ascontiguousarray(planes.T), np.arange(n, dtype=np.int32), totals, 0, True)
-    tree = build_tree(counts.codes, planes, counts.counts)
-    centroids = _best_start(tree, settings)
-    squares = float(kernels.sum_squares(counts.codes, counts.counts))
-    iterations, converged = refine(tree, COLORS, squares, centroids, float(settings.tol), settings.max_iter)
-    grid, labels, totals = _settle_on_grid(tree, squares, centroids, settings.tol)
-    return Codebook(_levels(grid), labels, totals, iterations, converged)
-
-
-def inertia(colors: NDArray[np.uint8], totals: NDArray[np.int64], counts: ColorCounts) -> int:
-    """Σ squared distance of the pixels to their cluster's colour (k, 3), exactly; totals as above."""
-    levels = colors.astype(np.int64)
-    saved = (2 * levels * totals[:, 1:]).sum() - (totals[:, :1] * levels**2).sum()
-    return int(kernels.sum_squares(counts.codes, counts.counts)) - int(saved)
-
-
-def _starts(settings: KMeans, distinct: int) -> list[int | None]:
-    """Seeds of the starts; None stands for Wu's cuts, of which there is one.
-
-    The fewer the colours, the likelier a start leads to a poor optimum that moves cannot leave.
-    The few distinct colours of a thumbnail leave less to choose: on images of 64 × 64 half the
-    starts cost 0.1 % of the inertia, and save a third of the fit.
-    """
-    number = next(n for most, n in ((8, 8), (32, 4), (128, 2), (MAX_COLORS, 1)) if settings.colors <= most)
-    number = max(1, number // 2) if distinct < _THUMBNAIL else number
-    number = 1 if settings.init == "wu" else number * settings.attempts
-    first: list[int | None] = [] if settings.init == "kmeans++" else [None]
-    # Streams of neighbouring seeds must not meet: 2³² draws lie between two starts of a seed.
-    return first + [(settings.seed + (i << 32)) % 2**63 for i in range(number - len(first))]
-
-
-def _best_start(tree: Tree, settings: KMeans) -> NDArray[np.int32]:
-    """Centroids (k, 3), scaled: the start of least inertia on the bins after moves."""
-    depth = _bin_depth(tree, settings.colors)
-    squares = squares_of_bins(tree, depth)
-    best, least = np.empty((0, 3), np.int32), np.inf
-    for seed in _starts(settings, len(tree.counts)):
-        centroids = _start(tree, depth, settings.colors, seed)
-        totals = np.empty((len(centroids), 4), np.int64)
-        refine(tree, depth, squares, centroids, _SEEDING_TOL, _SEEDING_STEPS)
-        if settings.colors <= _MOST_MOVED:
-            improve(tree, depth, squares, centroids, _MOVE_ROUNDS)
-            refine(tree, depth, squares, centroids, _BIN_TOL, _BIN_STEPS)
-        assign(tree, depth, centroids, totals, _NO_LABELS)
-        inertia_left = squares - explained(centroids, totals)
-        if inertia_left < least:
-            best, least = centroids, inertia_left
-    return best
-
-
-def _bin_depth(tree: Tree, k: int) -> int:
-    """The level of the tree to start on: bins of 16 levels a side for few colours, else of 8."""
-    coarse = k <= _FEW and len(tree.start) > 2 and tree.start[2] - tree.start[1] > 8 * k
-    return 1 if coarse else 0
-
-
-def _start(tree: Tree, depth: int, k: int, seed: int | None) -> NDArray[np.int32]:
-    bins = slice(tree.start[depth], tree.start[depth + 1])
-    if k >= bins.stop - bins.start:
-        centroids = tree.means[bins].copy()
-    elif seed is None:
-        centroids = seed_by_cuts(tree, depth, k)
-    else:
-        centroids = seed_by_chance(tree, depth, k, seed)
-    if len(centroids) < k:
-        extra = np.full((k - len(centroids), 3), centroids[0], np.int32)  # empty until re-seeded
-        centroids = _reseed_empty(tree, np.concatenate([centroids, extra]))[0]
-    return centroids
-
-
-def _settle_on_grid(
-    tree: Tree, squares: float, centroids: NDArray[np.int32], tol: float
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
-    """Go on with Lloyd's steps among 8-bit colours, each with k clusters none of them empty.
-
-    Returns the grid points (k, 3), scaled, with labels and totals.
-    """
-    best = _reseed_empty(tree, _round(centroids))
-    least = squares - explained(best[0], best[2])
-    for _ in range(_GRID_STEPS):
-        grid = best[0].copy()
-        recentre(grid, best[2])
-        after = _reseed_empty(tree, _round(grid))
-        fall = least - (squares - explained(after[0], after[2]))
-        if fall > 0:
-            best = after
-            least -= fall
-        if fall <= tol * least:
-            break
-    return best
-
-
-def _reseed_empty(
-    tree: Tree, centroids: NDArray[np.int32]
-) -> tuple[NDArray[np.int32], NDArray[np.int32], NDArray[np.int64]]:
-    """Assign; put each centroid left without pixels on the colour of largest weighted error; repeat.
-
-    It ends: a centroid put on a colour keeps that colour, for no other is as near, and each round
-    puts at least one more there. Needs at least k distinct colours, none the mean of an empty set.
-    """
-    centroids = centroids.copy()
-    labels = np.empty(len(tree.counts), np.int32)
-    totals = np.empty((len(centroids), 4), np.int64)
-    while True:
-        assign(tree, COLORS, centroids, totals, labels)
-        empty = np.flatnonzero(totals[:, 0] == 0)
-        if len(empty) == 0:
-            return centroids, labels, totals
-        error = weighted_errors(tree, centroids, labels)
-        worst = np.argsort(-error, kind="stable")[: len(empty)]
-        worst = worst[error[worst] > 0]
-        centroids[empty[: len(worst)]] = tree.planes[:, worst].T.astype(np.int32) * SCALE
-
-
-def _round(centroids: NDArray[np.int32]) -> NDArray[np.int32]:
-    return np.asarray((centroids + SCALE // 2) // SCALE * SCALE, np.int32)
-
-
-def _levels(grid: NDArray[np.int32]) -> NDArray[np.uint8]:
-    return np.asarray(grid // SCALE, np.uint8)
+    def _starts(self, tree: Tree, space: Space) -> Iterator[NDArray[np.int32]]:
+        """Centroids to be refined on exact colours, attempt by attempt."""
+        if not isinstance(self.init, str):
+            yield complete(tree, self.colors, space.points(self.init))
+        elif self.init in ("pixels", "random"):
+            for attempt in range(self.attempts):
+                seed = seed_of(self.seed, attempt)
+                if self.init == "pixels":
+                    yield complete(tree, self.colors, random_pixels(tree, self.colors, seed))
+                else:
+                    yield complete(tree, self.colors, random_colors(space, self.colors, seed))
+        else:
+            for attempt in range(1 if self.init == "wu" else self.attempts):
+                yield best_start(tree, self.colors, self.init, self.seed, attempt)

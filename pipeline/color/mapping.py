@@ -1,6 +1,7 @@
 """fit → map: a palette for some counts, and the label map of an image whose colours it covers."""
 
 import threading
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,37 +9,64 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.color import kernels
+from pipeline.color.codebook import Codebook, Method
 from pipeline.color.counts import ColorCounts
-from pipeline.color.kmeans import KMeans, fit, inertia
+from pipeline.color.lloyd import sum_errors
 from pipeline.color.palette import Palette, palette_order
+from pipeline.color.spaces import SPACES
 
 
 @dataclass(frozen=True, eq=False)
 class Fit:
     """A palette for some counted colours.
 
-    labels : (n,) int32, palette index of each distinct colour: the nearest, and among equally near
-    ones the one that came first in the fit. inertia : Σ squared distance of the
-    pixels to their palette colour, in squared 8-bit levels.
+    labels : (n,) int32, palette index of each distinct colour. inertia : Σ squared distance of the
+    pixels to their palette colour, in the units of the working space, `space`; squared_error : the
+    same in 8-bit sRGB levels. iterations, converged, findings : see `Codebook`.
     """
 
     palette: Palette
     labels: NDArray[np.int32]
-    inertia: int
+    inertia: float
+    squared_error: int
     iterations: int
     converged: bool
+    space: str
+    findings: Mapping[str, Any]
+
+    @property
+    def compactness(self) -> int | float:
+        """The inertia as a number for files: whole in sRGB, to nine digits elsewhere."""
+        return self.squared_error if self.space == "srgb" else float(f"{self.inertia:.9g}")
 
 
-def fit_palette(counts: ColorCounts, settings: KMeans) -> Fit:
+def fit_palette(counts: ColorCounts, method: Method) -> Fit:
     """Fit a codebook to the counts and put it into palette order."""
-    book = fit(counts, settings)
-    order = palette_order(book.colors, book.totals[:, 0])
+    book = method.fit(counts)
+    pixels = _pixels_of(book.labels, counts, len(book.colors))
+    order = np.arange(len(pixels)) if book.ordered else palette_order(book.colors, pixels)
     rank = np.empty(len(order), np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
-    palette = Palette(book.colors[order], book.totals[order, 0])
+    return describe(counts, book, Palette(book.colors[order], pixels[order]), rank[book.labels])
+
+
+def describe(counts: ColorCounts, book: Codebook, palette: Palette, labels: NDArray[np.int32]) -> Fit:
+    """Measure what a codebook, as this palette with these labels (n,), makes of the counts."""
+    planes = counts.planes
+    squared_error = int(sum_errors(planes, counts.counts, labels, palette.colors))
+    inertia = float(squared_error)
+    if book.space != "srgb":
+        space = SPACES[book.space]
+        centroids = space.points(palette.colors)
+        inertia = sum_errors(space.place(planes), counts.counts, labels, centroids) / space.unit**2
     return Fit(
-        palette, rank[book.labels], inertia(book.colors, book.totals, counts), book.iterations, book.converged
+        palette, labels, inertia, squared_error, book.iterations, book.converged, book.space, book.findings
     )
+
+
+def _pixels_of(labels: NDArray[np.int32], counts: ColorCounts, k: int) -> NDArray[np.int64]:
+    """Pixels of each of k clusters: sums of whole numbers, which floats hold exactly up to 2⁵³."""
+    return np.bincount(labels, weights=counts.counts, minlength=k).astype(np.int64)
 
 
 def paint(

@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.color.counts import ColorCounts
+from pipeline.color.distances import ciede2000
 from pipeline.color.kernels import inlined, kernel
 
 _STEPS = 100  # of a ΔE unit, for the percentile
@@ -49,17 +50,20 @@ class Metrics:
 
 
 def measure(
-    counts: ColorCounts, labels: NDArray[np.int32], colors: NDArray[np.uint8], inertia: int
+    counts: ColorCounts, labels: NDArray[np.int32], colors: NDArray[np.uint8], squared_error: int
 ) -> Metrics:
-    """Compare n counted colours with the palette colours (k, 3) that `labels` (n,) gives them."""
+    """Compare n counted colours with the palette colours (k, 3) that `labels` (n,) gives them.
+
+    squared_error : Σ squared sRGB distance of the pixels to them.
+    """
     steps = np.zeros(_WIDEST + 1, np.int64)
     total, widest = _sum_delta_e(counts.planes, counts.counts, labels, colors, steps)
     pixels = counts.total
-    mse = inertia / pixels
+    mse = squared_error / pixels
     p95 = int(np.searchsorted(np.cumsum(steps), math.ceil(0.95 * pixels))) / _STEPS
     return Metrics(
         mse=round(mse, 6),
-        psnr=round(10 * math.log10(3 * 255**2 / mse), 4) if inertia else None,
+        psnr=round(10 * math.log10(3 * 255**2 / mse), 4) if squared_error else None,
         delta_e_mean=round(total / pixels, 4),
         delta_e_p95=round(min(p95, widest), 2),  # steps are rounded up
         delta_e_max=round(widest, 4),
@@ -93,57 +97,11 @@ def _lab(r: int, g: int, b: int) -> tuple[float, float, float]:
 
 
 @kernel
-def _difference(l1: float, a1: float, b1: float, l2: float, a2: float, b2: float) -> float:
-    """CIEDE2000 (Sharma, Wu & Dalal 2005) of two L*a*b* colours.
-
-    The mean hue is the direction of the sum of the two unit chroma vectors, so that cosines of its
-    multiples need no angle; the one term that does is nil outside the blues.
-    """
-    chroma = 0.5 * (np.sqrt(a1 * a1 + b1 * b1) + np.sqrt(a2 * a2 + b2 * b2))
-    power = chroma**7
-    stretch = 1.5 - 0.5 * np.sqrt(power / (power + 6103515625.0))  # 25⁷
-    a1 *= stretch
-    a2 *= stretch
-    c1 = np.sqrt(a1 * a1 + b1 * b1)
-    c2 = np.sqrt(a2 * a2 + b2 * b2)
-    chroma = 0.5 * (c1 + c2)
-    d_chroma = c2 - c1
-    d_hue_squared = max(0.0, (a2 - a1) ** 2 + (b2 - b1) ** 2 - d_chroma * d_chroma)
-    d_hue = np.sqrt(d_hue_squared) if a1 * b2 >= a2 * b1 else -np.sqrt(d_hue_squared)
-    x = (a1 / c1 if c1 > 0.0 else 0.0) + (a2 / c2 if c2 > 0.0 else 0.0)
-    y = (b1 / c1 if c1 > 0.0 else 0.0) + (b2 / c2 if c2 > 0.0 else 0.0)
-    length = np.sqrt(x * x + y * y)
-    cos1, sin1 = (x / length, y / length) if length > 0.0 else (1.0, 0.0)
-    cos2, sin2 = cos1 * cos1 - sin1 * sin1, 2.0 * sin1 * cos1
-    cos3, sin3 = cos2 * cos1 - sin2 * sin1, sin2 * cos1 + cos2 * sin1
-    cos4, sin4 = cos2 * cos2 - sin2 * sin2, 2.0 * sin2 * cos2
-    weight = (
-        1.0
-        - 0.17 * (cos1 * 0.8660254037844387 + sin1 * 0.5)  # cos(h - 30°)
-        + 0.24 * cos2
-        + 0.32 * (cos3 * 0.9945218953682733 - sin3 * 0.10452846326765347)  # cos(3h + 6°)
-        - 0.20 * (cos4 * 0.4539904997395468 + sin4 * 0.8910065241883678)  # cos(4h - 63°)
-    )
-    lightness = (0.5 * (l1 + l2) - 50.0) ** 2
-    scaled_l = (l2 - l1) / (1.0 + 0.015 * lightness / np.sqrt(20.0 + lightness))
-    scaled_c = d_chroma / (1.0 + 0.045 * chroma)
-    scaled_h = d_hue / (1.0 + 0.015 * chroma * weight)
-    rotation = 0.0
-    if sin1 < 0.0 and chroma > 0.0:
-        hue = np.arctan2(sin1, cos1) * 57.29577951308232 + 360.0
-        turn = np.exp(-(((hue - 275.0) / 25.0) ** 2)) * 1.0471975511965976  # 2 Δθ, of 60° at most
-        power = chroma**7
-        rotation = -np.sin(turn) * 2.0 * np.sqrt(power / (power + 6103515625.0))
-    squared = scaled_l * scaled_l + scaled_c * scaled_c + scaled_h * scaled_h + rotation * scaled_c * scaled_h
-    return float(np.sqrt(max(0.0, squared)))
-
-
-@kernel
 def _fill_delta_e(first: NDArray[np.uint8], second: NDArray[np.uint8], out: NDArray[np.float64]) -> None:
     for i in range(len(out)):
         l1, a1, b1 = _lab(first[i, 0], first[i, 1], first[i, 2])
         l2, a2, b2 = _lab(second[i, 0], second[i, 1], second[i, 2])
-        out[i] = _difference(l1, a1, b1, l2, a2, b2)
+        out[i] = ciede2000(l1, a1, b1, l2, a2, b2)
 
 
 @kernel
@@ -163,7 +121,7 @@ def _sum_delta_e(
     for i in range(len(labels)):
         j = labels[i]
         lightness, a, b = _lab(planes[0, i], planes[1, i], planes[2, i])
-        difference = _difference(lightness, a, b, labs[j, 0], labs[j, 1], labs[j, 2])
+        difference = ciede2000(lightness, a, b, labs[j, 0], labs[j, 1], labs[j, 2])
         total += difference * counts[i]
         widest = max(widest, difference)
         steps[np.int64(np.ceil(difference * _STEPS - 1e-9))] += counts[i]

@@ -8,56 +8,41 @@ The idea is that of Fritzke's breathing k-means (2020) and of Kaukoranta et al.'
 and merge (1998); it works on the coarse bins, where a Lloyd step costs a fraction of a millisecond.
 """
 
-from typing import NamedTuple
-
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.color.assign import Clusters, assign
 from pipeline.color.kernels import kernel
 from pipeline.color.lloyd import explained, recentre
-from pipeline.color.tree import SCALE, Tree, assign
+from pipeline.color.tree import Tree
 
 SLACK = 4.0  # a move is tried if its gain, which later steps enlarge, is at least its cost over this
 SETTLING = 3  # Lloyd steps after a lot of moves, before it is judged
 _AXIS_STEPS = 12  # of the power iteration; the axis needs a direction, not digits
 
 
-class _Bins(NamedTuple):
-    """The colours as coarse points: means (n, 3), scaled, and pixels (n,)."""
-
-    means: NDArray[np.int32]
-    weight: NDArray[np.int64]
-
-
 @kernel
-def improve(tree: Tree, depth: int, squares: float, centroids: NDArray[np.int32], rounds: int) -> int:
-    """Try up to `rounds` lots of moves on the bins; `centroids` (k, 3) is improved in place.
+def improve(tree: Tree, squares: float, centroids: NDArray[np.int32], clusters: Clusters, rounds: int) -> int:
+    """Try up to `rounds` lots of moves; `centroids` (k, 3) is improved in place.
 
-    depth, squares : the level of the tree whose nodes are the bins, and `squares_of_bins` there.
+    squares : `squares_of` the tree. clusters : see `assign`.
     Returns the number of lots that were kept.
     """
     k = len(centroids)
-    bins = _Bins(
-        tree.means[tree.start[depth] : tree.start[depth + 1]],
-        tree.weight[tree.start[depth] : tree.start[depth + 1]],
-    )
-    labels = np.empty(len(bins.weight), np.int32)
-    none = np.empty(0, np.int32)
-    totals = np.empty((k, 4), np.int64)
     lot = max(1, k // 8)
     kept = 0
     trial = np.empty_like(centroids)
     for _ in range(rounds):
-        assign(tree, depth, centroids, totals, labels)
-        inertia = squares - explained(centroids, totals)
+        assign(tree, centroids, clusters)
+        inertia = squares - explained(centroids, clusters.totals)
         trial[:] = centroids
-        made = _make_moves(bins, labels, totals, trial, lot)
+        made = _make_moves(tree, clusters, trial, lot)
         if made == 0:
             break
         for _ in range(SETTLING):
-            assign(tree, depth, trial, totals, none)
-            recentre(trial, totals)
-        after = squares - explained(trial, totals)
+            assign(tree, trial, clusters)
+            recentre(trial, clusters.totals)
+        after = squares - explained(trial, clusters.totals)
         if after < inertia * (1.0 - 1e-6):
             centroids[:] = trial
             kept += 1
@@ -69,17 +54,11 @@ def improve(tree: Tree, depth: int, squares: float, centroids: NDArray[np.int32]
 
 
 @kernel
-def _make_moves(
-    bins: _Bins,
-    labels: NDArray[np.int32],
-    totals: NDArray[np.int64],
-    centroids: NDArray[np.int32],
-    lot: int,
-) -> int:
+def _make_moves(tree: Tree, clusters: Clusters, centroids: NDArray[np.int32], lot: int) -> int:
     """Make the `lot` most promising moves that do not touch one another; returns how many."""
     k = len(centroids)
-    gains, sides = _splits(bins, labels, totals)
-    costs, heirs = _removals(centroids, totals)
+    gains, sides = _splits(tree, clusters)
+    costs, heirs = _removals(centroids, clusters.totals)
     to_remove = np.argsort(costs, kind="mergesort")
     to_split = np.argsort(-gains, kind="mergesort")
     touched = np.zeros(k, np.bool_)
@@ -133,29 +112,28 @@ def _removals(
 
 
 @kernel
-def _splits(
-    bins: _Bins, labels: NDArray[np.int32], totals: NDArray[np.int64]
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+def _splits(tree: Tree, clusters: Clusters) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """What halving each cluster at its mean across its principal axis takes off the inertia.
 
-    Returns gains (k,) in squared units and the halves' means (k, 2, 3), scaled.
+    Returns gains (k,) and the halves' means (k, 2, 3).
     """
+    points, counts, labels, totals = tree.points, tree.counts, clusters.labels, clusters.totals
     k = len(totals)
     means = np.zeros((k, 3))
     for j in range(k):
         for c in range(3):
-            means[j, c] = totals[j, 1 + c] * SCALE / max(1, totals[j, 0])
-    axes = _principal_axes(bins, labels, means)
+            means[j, c] = totals[j, 1 + c] / max(1, totals[j, 0])
+    axes = _principal_axes(points, counts, labels, means)
     upper = np.zeros((k, 4))
     for i in range(len(labels)):
         j = labels[i]
         dr, dg, db = (
-            bins.means[i, 0] - means[j, 0],
-            bins.means[i, 1] - means[j, 1],
-            bins.means[i, 2] - means[j, 2],
+            points[0, i] - means[j, 0],
+            points[1, i] - means[j, 1],
+            points[2, i] - means[j, 2],
         )
         if dr * axes[j, 0] + dg * axes[j, 1] + db * axes[j, 2] > 0.0:
-            weight = np.float64(bins.weight[i])
+            weight = np.float64(counts[i])
             upper[j, 0] += weight
             upper[j, 1] += weight * dr
             upper[j, 2] += weight * dg
@@ -174,18 +152,21 @@ def _splits(
 
 @kernel
 def _principal_axes(
-    bins: _Bins, labels: NDArray[np.int32], means: NDArray[np.float64]
+    points: NDArray[np.int16],
+    counts: NDArray[np.int64],
+    labels: NDArray[np.int32],
+    means: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Direction of largest variance of each cluster (k, 3), of any length."""
     k = len(means)
     moments = np.zeros((k, 3, 3))
     for i in range(len(labels)):
         j = labels[i]
-        weight = np.float64(bins.weight[i])
+        weight = np.float64(counts[i])
         for a in range(3):
-            da = weight * (bins.means[i, a] - means[j, a])
+            da = weight * (points[a, i] - means[j, a])
             for b in range(a, 3):
-                moments[j, a, b] += da * (bins.means[i, b] - means[j, b])
+                moments[j, a, b] += da * (points[b, i] - means[j, b])
     axes = np.empty((k, 3))
     for j in range(k):
         m = moments[j]

@@ -8,11 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.color.counts import count_colors
+from pipeline.color.clusters import describe_clusters
+from pipeline.color.codebook import Method
+from pipeline.color.counts import ColorCounts, count_colors
+from pipeline.color.dither import dither as dithered
+from pipeline.color.dynamic import Dynamic
+from pipeline.color.given import GivenPalette
 from pipeline.color.kmeans import KMeans
-from pipeline.color.mapping import fit_palette, paint
+from pipeline.color.mapping import Fit, fit_palette, paint
 from pipeline.color.palette import Palette
-from pipeline.color.warmup import warm_up
+from pipeline.color.sampled import Sampled
+from pipeline.color.target import MEASURES, Target
+from pipeline.color.warmup import announced, warm_up
 
 
 @dataclass(frozen=True, eq=False)
@@ -21,44 +28,88 @@ class Quantized:
 
     labels : (height, width) uint8, or uint16 beyond 256 values: index into the palette;
     fully transparent pixels have the index after the last. alpha : (height, width) uint8, or None
-    if every pixel is opaque. mse : squared RGB distance, summed over channels, mean over the pixels
-    that are not fully transparent.
+    if every pixel is opaque. shown : the labels, or what dithering has made of them. fit, counts :
+    what was fitted to what.
+
+    `labels_`, `cluster_centers_`, `inertia_` and `n_iter_` are in the shapes of scikit-learn's
+    `KMeans` after a fit to the visible pixels, `image[alpha > 0]`.
     """
 
     labels: NDArray[Any]
-    palette: Palette
     alpha: NDArray[np.uint8] | None
-    mse: float
+    shown: NDArray[Any]
+    fit: Fit
+    counts: ColorCounts
+
+    @property
+    def palette(self) -> Palette:
+        """The colours, most frequent first."""
+        return self.fit.palette
 
     @property
     def image(self) -> NDArray[np.uint8]:
         """The quantized image, (height, width, 3) uint8, or 4 with alpha; transparent pixels are 0."""
         colors = np.concatenate([self.palette.colors, np.zeros((1, 3), np.uint8)])
-        image = colors[self.labels]
+        image = colors[self.shown]
         return image if self.alpha is None else np.dstack([image, self.alpha])
 
+    @property
+    def mse(self) -> float:
+        """Squared RGB distance to the palette's colours, summed over channels, mean over visible pixels."""
+        return self.fit.squared_error / self.counts.total
 
-def quantize(image: Any, colors: int = 16, **settings: Any) -> Quantized:
+    @property
+    def labels_(self) -> NDArray[np.int32]:
+        """Label of each visible pixel (n,), row by row; `cv2.kmeans` has them as (n, 1)."""
+        visible = self.labels if self.alpha is None else self.labels[self.alpha > 0]
+        return visible.reshape(-1).astype(np.int32)
+
+    @property
+    def cluster_centers_(self) -> NDArray[np.float64]:
+        """Mean of each cluster (k, 3), in sRGB levels; `palette.colors` are these in 8 bits."""
+        return describe_clusters(self.counts, self.fit.labels, len(self.palette)).centroids
+
+    @property
+    def inertia_(self) -> float:
+        """Σ squared distance to the palette's colours (OpenCV: compactness), in units of the space."""
+        return self.fit.inertia
+
+    @property
+    def n_iter_(self) -> int:
+        """Steps on the exact colours."""
+        return self.fit.iterations
+
+
+def quantize(
+    image: Any, colors: Any = 16, *, method: str = "kmeans", dither: str = "none", **settings: Any
+) -> Quantized:
     """Reduce an image to the `colors` colours that fit it best.
 
     Parameters
     ----------
     image : (height, width, 3) or (height, width, 4) uint8 array, or PIL image
         sRGB with straight alpha. It is not modified.
-    colors : int, 1 to 65,536
-        An image with fewer distinct colours keeps them all, and is reproduced exactly.
+    colors : int, 1 to 65,536, or "auto", or (k, 3) uint8 array
+        An image with fewer distinct colours keeps them all, and is reproduced exactly. "auto": as few
+        as reach the target given as `psnr`, `mse` or `delta_e_p95`. An array is a palette to use as
+        it is. Of no account to "dynamic".
+    method : "kmeans", "minibatch" or "dynamic"
+    dither : "none", "floyd-steinberg" or "ordered"
+        Of `image`; `labels` are never dithered.
     **settings
-        Of `pipeline.color.kmeans.KMeans`: init, attempts, max_iter, tol, seed.
+        Of `KMeans` (init, attempts, max_iter, tol, eps, seed, color_space, small_areas), of `Sampled`
+        (batch_pixels, refine) or of `Dynamic` (threshold, metric, split_on, …); `max_colors` with "auto".
 
     Returns
     -------
     Quantized
-        With exactly `colors` palette entries (or all the image has), each used.
+        From k-means with exactly `colors` palette entries (or all the image has), each used.
 
     Raises
     ------
     ValueError
-        If the image has another shape or type, or no pixel that is not fully transparent.
+        If the image has another shape or type, or no pixel that is not fully transparent, or a
+        setting is out of its range.
 
     Examples
     --------
@@ -68,20 +119,50 @@ def quantize(image: Any, colors: int = 16, **settings: Any) -> Quantized:
     >>> result = quantize(row, colors=2)
     >>> result.palette.hex, result.labels.tolist(), round(result.mse, 3)
     (['#010101', '#fa0000'], [[0, 0, 1]], 2.0)
+    >>> quantize(row, method="dynamic", threshold=5).palette.hex
+    ['#010101', '#fa0000']
     """
     pixels, alpha = _split(image)
-    wanted = KMeans(colors=colors, **settings)
-    _get_ready()
+    wanted = _method(colors, method, settings)
+    _get_ready(type(wanted), dither)
     counts = count_colors(pixels, alpha)
     fitted = fit_palette(counts, wanted)
     labels = paint(pixels, alpha, counts, fitted)
-    return Quantized(labels, fitted.palette, alpha, fitted.inertia / counts.total)
+    shown = labels if dither == "none" else dithered(pixels, alpha, fitted.palette.colors, dither)
+    return Quantized(labels, alpha, shown, fitted, counts)
+
+
+def _method(colors: Any, method: str, settings: dict[str, Any]) -> Method:
+    """The method for these settings."""
+    if method not in ("kmeans", "minibatch", "dynamic"):
+        raise ValueError(f"method must be 'kmeans', 'minibatch' or 'dynamic', not {method!r}")
+    if method == "dynamic":
+        return Dynamic(**settings)
+    if isinstance(colors, np.ndarray) and colors.ndim:
+        return GivenPalette(colors, **settings)
+    if isinstance(colors, str) and colors == "auto":
+        targets = [(measure, settings.pop(measure)) for measure in MEASURES if measure in settings]
+        if len(targets) != 1 or method != "kmeans":
+            raise ValueError(f"colors='auto' is for method='kmeans' with one of {', '.join(MEASURES)}")
+        return Target(*targets[0], KMeans(settings.pop("max_colors", 256), **settings))
+    if method == "minibatch":
+        batches = {name: settings.pop(name) for name in ("batch_pixels", "refine") if name in settings}
+        return Sampled(KMeans(colors, **settings), **batches)
+    return KMeans(colors, **settings)
 
 
 @cache
-def _get_ready() -> None:
-    """Before the first image: compiling is announced, not a silent pause."""
-    warm_up(logging.getLogger("segpipe").warning)
+def _get_ready(kind: type[Method], dither: str) -> None:
+    """Before the first image of a kind: compiling is announced, not a silent pause."""
+    levels = np.arange(64 * 3, dtype=np.uint8).reshape(8, 8, 3)
+    with announced(logging.getLogger("segpipe").warning):
+        warm_up()
+        others: list[Method] = [Dynamic(5.0), GivenPalette(levels[0]), Sampled(KMeans(2))]
+        for method in others:
+            if type(method) is kind:
+                fit_palette(count_colors(levels), method)
+        if dither != "none":
+            dithered(levels, None, levels[0], dither)
 
 
 def _split(image: Any) -> tuple[NDArray[np.uint8], NDArray[np.uint8] | None]:

@@ -10,34 +10,21 @@
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.color.chance import next_random
 from pipeline.color.kernels import kernel
-from pipeline.color.tree import SCALE, Tree
+from pipeline.color.tree import Tree
 
+_CELLS = 32  # a side of the cube that is cut: of 8 levels, in sRGB
 TRIALS = 3  # candidates a greedy k-means++ step chooses from
-_GOLDEN = np.uint64(0x9E3779B97F4A7C15)
 
 
 @kernel
-def _random(state: NDArray[np.uint64]) -> float:
-    """Next number of a SplitMix64 stream, in [0, 1)."""
-    state[0] += _GOLDEN
-    z = state[0]
-    z = (z ^ (z >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-    z = (z ^ (z >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-    z ^= z >> np.uint64(31)
-    return np.float64(z >> np.uint64(11)) / np.float64(1 << 53)
-
-
-@kernel
-def seed_by_chance(tree: Tree, depth: int, k: int, seed: int) -> NDArray[np.int32]:
+def seed_by_chance(tree: Tree, k: int, seed: int) -> NDArray[np.int32]:
     """Pick k of the bins, each with a chance by its squared distance to those already picked.
 
-    depth : the level of the tree whose nodes are the bins.
-
-    Returns centroids (k, 3), scaled; fewer distinct ones if there are fewer bins.
+    Returns centroids (k, 3); fewer distinct ones if there are fewer bins.
     """
-    means = tree.means[tree.start[depth] : tree.start[depth + 1]]
-    weight = tree.weight[tree.start[depth] : tree.start[depth + 1]]
+    points, weight = tree.points, tree.counts
     bins = len(weight)
     state = np.array([seed], np.uint64)
     distance = weight.astype(np.float64)  # the first is drawn by weight alone
@@ -48,16 +35,16 @@ def seed_by_chance(tree: Tree, depth: int, k: int, seed: int) -> NDArray[np.int3
     for j in range(k):
         least = np.inf
         for _ in range(TRIALS if j > 0 else 1):
-            target = _random(state) * remaining
+            target = next_random(state) * remaining
             pick = 0
             passed = distance[0]
             while passed <= target and pick < bins - 1:
                 pick += 1
                 passed += distance[pick]
-            r, g, b = means[pick]
+            r, g, b = np.int32(points[0, pick]), np.int32(points[1, pick]), np.int32(points[2, pick])
             total = 0.0
             for i in range(bins):
-                dr, dg, db = means[i, 0] - r, means[i, 1] - g, means[i, 2] - b
+                dr, dg, db = points[0, i] - r, points[1, i] - g, points[2, i] - b
                 d = np.float64(dr * dr + dg * dg + db * db) * weight[i]
                 d = min(d, distance[i]) if j > 0 else d
                 trial[i] = d
@@ -65,21 +52,19 @@ def seed_by_chance(tree: Tree, depth: int, k: int, seed: int) -> NDArray[np.int3
             if total < least:
                 least = total
                 best, trial = trial, best
-                centroids[j] = means[pick]
+                centroids[j] = points[:, pick]
         distance, best = best, distance
         remaining = least
     return centroids
 
 
 @kernel
-def seed_by_cuts(tree: Tree, depth: int, k: int) -> NDArray[np.int32]:
+def seed_by_cuts(tree: Tree, k: int) -> NDArray[np.int32]:
     """Cut the colour cube k - 1 times, each time the box of most variance where it helps most.
 
-    depth : the level of the tree whose nodes are the bins.
-
-    Returns centroids (n, 3), scaled; n < k if no box can be cut any more.
+    Returns centroids (n, 3); n < k if no box can be cut any more.
     """
-    moments = _moments(tree, depth)
+    moments = _moments(tree)
     last = moments.shape[1] - 1
     boxes = np.empty((k, 6), np.int64)
     boxes[0] = np.array([0, 0, 0, last, last, last])
@@ -104,28 +89,25 @@ def seed_by_cuts(tree: Tree, depth: int, k: int) -> NDArray[np.int32]:
     for j in range(n):
         weight = _volume(moments, boxes[j], 0)
         for c in range(3):
-            centroids[j, c] = np.int64(_volume(moments, boxes[j], 1 + c) * SCALE / weight + 0.5)
+            centroids[j, c] = np.int64(_volume(moments, boxes[j], 1 + c) / weight + 0.5)
     return centroids
 
 
 @kernel
-def _moments(tree: Tree, depth: int) -> NDArray[np.float64]:
-    """Cumulative weight, sums and sum of squares over the cube of bins, with a border of zeros.
-
-    (5, n, n, n) with n = 33 for bins of 8 levels a side (depth 0), 17 for bins of 16, …
-    """
-    side = np.int32(8 << depth) * SCALE
-    n = (32 >> depth) + 1
+def _moments(tree: Tree) -> NDArray[np.float64]:
+    """Cumulative weight, sums and sum of squares over a cube of cells, (5, 33, 33, 33)."""
+    n = _CELLS + 1
+    side = tree.extent // _CELLS
     moments = np.zeros((5, n, n, n))
-    for i in range(tree.start[depth], tree.start[depth + 1]):
-        weight = np.float64(tree.weight[i])
-        r, g, b = tree.sums[i]
-        at = (tree.box[i, 0] // side + 1, tree.box[i, 1] // side + 1, tree.box[i, 2] // side + 1)
-        moments[0][at] = weight
-        moments[1][at] = r
-        moments[2][at] = g
-        moments[3][at] = b
-        moments[4][at] = (np.float64(r) * r + np.float64(g) * g + np.float64(b) * b) / weight
+    for i in range(len(tree.counts)):
+        weight = np.float64(tree.counts[i])
+        r, g, b = np.int64(tree.points[0, i]), np.int64(tree.points[1, i]), np.int64(tree.points[2, i])
+        at = (r // side + 1, g // side + 1, b // side + 1)
+        moments[0][at] += weight
+        moments[1][at] += weight * r
+        moments[2][at] += weight * g
+        moments[3][at] += weight * b
+        moments[4][at] += weight * (r * r + g * g + b * b)
     for m in range(5):
         for i in range(1, n):
             for j in range(1, n):

@@ -22,9 +22,11 @@ def warm_up(announce: Callable[[str], None] = lambda text: None) -> None:
         count_colors(np.zeros((1 << 19, 1, 3), np.uint8))  # many pixels are counted in another way
         levels = np.arange(64 * 3, dtype=np.uint8).reshape(8, 8, 3)
         counts = count_colors(levels)
+        KMeans(2, init="pixels", color_space="oklab").fit(counts)
+        KMeans(3, init=levels[0, :1]).fit(counts)
         for colors in (2, 64):
             fitted = fit_palette(counts, KMeans(colors))
-            measure(counts, fitted.labels, fitted.palette.colors, fitted.inertia)
+            measure(counts, fitted.labels, fitted.palette.colors, fitted.squared_error)
             describe_clusters(counts, fitted.labels, colors)
             paint(levels, None, counts, fitted)
 

@@ -43,16 +43,22 @@ def _entries(palette: Palette, clusters: Clusters) -> list[dict[str, Any]]:
             "hex": code,
             "count": counts[label],
             "share": shares[label],
-            "centroid": centroids[label],
-            "median": clusters.medians[label].tolist(),
-            "nearest": clusters.nearest[label].tolist(),
-            "spread": spreads[label],
-            "swatches": [
-                {"rgb": rgb, "count": count}
-                for rgb, count in zip(swatches[label], swatch_counts[label], strict=True)
-                if count
-            ],
         }
+        | (
+            {
+                "centroid": centroids[label],
+                "median": clusters.medians[label].tolist(),
+                "nearest": clusters.nearest[label].tolist(),
+                "spread": spreads[label],
+                "swatches": [
+                    {"rgb": rgb, "count": count}
+                    for rgb, count in zip(swatches[label], swatch_counts[label], strict=True)
+                    if count
+                ],
+            }
+            if counts[label]  # of a palette that was given, some entries may stand for nothing
+            else {}
+        )
         for label, code in enumerate(palette.hex)
     ]
 

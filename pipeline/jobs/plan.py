@@ -28,6 +28,7 @@ class Reason(StrEnum):
     INPUT_CHANGED = "input changed"
     RECIPE_CHANGED = "recipe changed"
     ALGORITHM_CHANGED = "algorithm changed"
+    PALETTE_CHANGED = "palette changed"
     OUTPUT_MISSING = "output missing"
     OUTPUT_DAMAGED = "output damaged"
     FAILED_BEFORE = "failed before"
@@ -79,8 +80,8 @@ class Request:
     """What is asked of a run beyond its job spec.
 
     wanted : whether an image is among those asked for (`--only`). force, retry_failed,
-    check_outputs : the options of that name. skip_unsupported : `input.on_unsupported`. formats,
-    max_pixels : what is admitted; no formats means all.
+    check_outputs : the options of that name. skip_unsupported : `input.on_unsupported`. freeze : whether
+    shared palettes stay. formats, max_pixels : what is admitted; no formats means all.
     """
 
     recipe: dict[str, Any]
@@ -90,6 +91,7 @@ class Request:
     retry_failed: bool = False
     check_outputs: bool = False
     skip_unsupported: bool = False
+    freeze: bool = False
     formats: tuple[str, ...] = ()
     max_pixels: float = math.inf
 

@@ -1,4 +1,4 @@
-"""The files made of one image: quantized image, label map, palettes."""
+"""The files made of one image: quantized image, label map, palettes, regions."""
 
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -8,15 +8,21 @@ from numpy.typing import NDArray
 
 from pipeline.color.clusters import describe_clusters
 from pipeline.color.counts import ColorCounts
+from pipeline.color.dither import dither
 from pipeline.color.mapping import Fit, paint
 from pipeline.color.metrics import Metrics
+from pipeline.color.regions import draw_boundaries, find_regions, merge_specks
+from pipeline.color.similarity import similarity
 from pipeline.files import exports, png
+from pipeline.files.bars import palette_png
 from pipeline.files.images import Raster
+from pipeline.files.tables import regions_csv
+from pipeline.jobs.records import RegionFacts
 from pipeline.jobs.settings import Settings
 
 
 @dataclass(frozen=True, eq=False)
-class Result:
+class Mapped:
     """What came of counting and fitting one image."""
 
     key: str
@@ -34,27 +40,53 @@ class Product(NamedTuple):
     data: bytes
 
 
-def make_products(settings: Settings, result: Result) -> list[Product]:
+class Made(NamedTuple):
+    """All output files of an image, and what was found in making them, if it was asked for."""
+
+    products: list[Product]
+    ssim: float | None
+    regions: RegionFacts | None
+
+
+def make_products(settings: Settings, result: Mapped) -> Made:
     """Map the image and write all the files that the job wants of it, in memory."""
-    return [*_pictures(settings, result), *_palettes(settings, result)]
+    labels = paint(result.raster.pixels, result.raster.alpha, result.counts, result.fitted)
+    shown = labels
+    if settings.dither != "none":
+        colors = result.fitted.palette.colors
+        shown = dither(result.raster.pixels, result.raster.alpha, colors, settings.dither)
+    products = _pictures(settings, result, labels, shown)
+    source = PaletteSource(result.key, _about(settings, result), result.counts, result.fitted)
+    products += palette_files(settings, f"palettes/{result.key}", "palette", source)
+    ssim = None
+    if settings.ssim:
+        painted = _painted(shown, result.fitted.palette.colors, None)
+        ssim = similarity(result.raster.pixels, painted, result.raster.alpha)
+    regions = None
+    if settings.regions_from is not None:
+        regions, more = _regions(settings, result, labels)
+        products += more
+    return Made(products, ssim, regions)
 
 
-def _pictures(settings: Settings, result: Result) -> list[Product]:
-    """Quantized image and label map; with 8 bits a sample both hold the same stream, made once."""
+def _pictures(settings: Settings, result: Mapped, labels: NDArray[Any], shown: NDArray[Any]) -> list[Product]:
+    """Quantized image and label map; with 8 bits a sample both hold the same stream, made once.
+
+    shown : the label map, or the dithered places in the palette.
+    """
     alpha = result.raster.alpha
     palette = result.fitted.palette
-    labels = paint(result.raster.pixels, alpha, result.counts, result.fitted)
     clear = alpha is not None and not alpha.all()
     half = alpha is not None and bool(((alpha > 0) & (alpha < 255)).any())
     depth = png.smallest_depth(len(palette) + clear)
-    samples = png.compress(labels, max(depth, 8)) if settings.labels else None
+    samples = png.compress(labels, 8 * labels.itemsize) if settings.labels else None
     products = []
     if settings.quantized:
         if half or depth == 16:  # more than an indexed PNG can say
-            picture = png.truecolor(_painted(labels, palette.colors, alpha))
+            picture = png.truecolor(_painted(shown, palette.colors, alpha))
         else:
-            shared = samples if samples and depth == 8 else png.compress(labels, depth)
-            picture = png.indexed(shared, palette.colors, clear)
+            same = samples if depth == 8 and shown is labels else None
+            picture = png.indexed(same or png.compress(shown, depth), palette.colors, clear)
         products.append(Product("quantized", f"quantized/{result.key}.png", picture))
     if samples:
         products.append(Product("labels", f"labels/{result.key}.png", png.grey(samples)))
@@ -68,35 +100,67 @@ def _painted(
     return image if alpha is None else np.dstack([image, alpha])
 
 
-def _palettes(settings: Settings, result: Result) -> list[Product]:
-    palette = result.fitted.palette
-    path = f"palettes/{result.key}"
+class PaletteSource(NamedTuple):
+    """A palette with all that its files tell: title, head of the JSON, counts and their fit."""
+
+    title: str
+    about: dict[str, Any]
+    counts: ColorCounts
+    fitted: Fit
+
+
+def palette_files(settings: Settings, path: str, kind: str, source: PaletteSource) -> list[Product]:
+    """The files that a job wants of a palette, as `path` with an ending."""
+    palette = source.fitted.palette
     products = []
     if "json" in settings.palettes:
-        clusters = describe_clusters(result.counts, result.fitted.labels, len(palette))
-        data = exports.palette_json(_about(settings, result), palette, clusters)
-        products.append(Product("palette", f"{path}.json", data))
+        clusters = describe_clusters(source.counts, source.fitted.labels, len(palette))
+        data = exports.palette_json(source.about, palette, clusters)
+        products.append(Product(kind, f"{path}.json", data))
     if "gpl" in settings.palettes:
-        products.append(Product("palette_gpl", f"{path}.gpl", exports.palette_gpl(result.key, palette)))
+        products.append(Product(f"{kind}_gpl", f"{path}.gpl", exports.palette_gpl(source.title, palette)))
+    if "png" in settings.palettes:
+        products.append(Product(f"{kind}_png", f"{path}.png", palette_png(palette)))
     return products
 
 
-def _about(settings: Settings, result: Result) -> dict[str, Any]:
+def _about(settings: Settings, result: Mapped) -> dict[str, Any]:
     """The head of a palette JSON. Pixels of alpha 0 have the label after the last, if there are any."""
     alpha = result.raster.alpha
     clear = int((alpha == 0).sum()) if alpha is not None else 0
     return {
         "image": result.key,
-        "method": settings.method,
-        "color_space": settings.color_space,
-        "colors_asked": settings.kmeans.colors,
-        "colors_found": len(result.fitted.palette),
-        "pixels": result.counts.total,
-        "distinct_colors": len(result.counts),
+        **about_fit(settings, result.counts, result.fitted),
         "transparent": {"label": len(result.fitted.palette), "count": clear} if clear else None,
-        "inertia": result.fitted.inertia,
         "mse": result.metrics.mse,
-        "seed": settings.kmeans.seed,
-        "iterations": result.fitted.iterations,
-        "converged": result.fitted.converged,
     }
+
+
+def about_fit(settings: Settings, counts: ColorCounts, fitted: Fit) -> dict[str, Any]:
+    """What a palette JSON says of its fit."""
+    findings = {name: value for name, value in fitted.findings.items() if name != "tree" or settings.tree}
+    return {
+        **settings.about,
+        "colors_found": len(fitted.palette),
+        "pixels": counts.total,
+        "distinct_colors": len(counts),
+        "inertia": fitted.compactness,
+        "iterations": fitted.iterations,
+        "converged": fitted.converged,
+        **findings,
+    }
+
+
+def _regions(settings: Settings, result: Mapped, labels: NDArray[Any]) -> tuple[RegionFacts, list[Product]]:
+    """The label map without specks, and what else is wanted of its regions."""
+    pixels, key = result.raster.pixels, result.key
+    clear = len(result.fitted.palette)
+    merged = merge_specks(labels, settings.regions_from or 1, clear)
+    found = find_regions(merged, pixels, clear)
+    products = [Product("regions", f"regions/{key}.png", png.grey(png.compress(merged, 8 * merged.itemsize)))]
+    if settings.table:
+        products.append(Product("regions_csv", f"regions/{key}.csv", regions_csv(found)))
+    if settings.boundaries:
+        drawn = png.truecolor(draw_boundaries(pixels, merged))
+        products.append(Product("boundaries", f"boundaries/{key}.png", drawn))
+    return RegionFacts(len(found), int((merged != labels).sum())), products

@@ -4,7 +4,7 @@ A record says nothing that another run over the same files would not say: no clo
 absolute path.
 """
 
-from typing import Literal
+from typing import Any, Literal
 
 import msgspec
 
@@ -29,13 +29,13 @@ class OutputFacts(msgspec.Struct, frozen=True, gc=False):
 
 
 class ColorFacts(msgspec.Struct, frozen=True, gc=False):
-    """How many colours were asked for and found."""
+    """How many colours were asked for (None: the method has no say in it) and found."""
 
-    asked: int
+    asked: int | Literal["auto"] | None
     found: int
 
 
-class MetricFacts(msgspec.Struct, frozen=True, gc=False):
+class MetricFacts(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
     """How far the quantized image is from the original: see `pipeline.color.metrics`."""
 
     mse: float
@@ -43,6 +43,14 @@ class MetricFacts(msgspec.Struct, frozen=True, gc=False):
     delta_e_mean: float
     delta_e_p95: float
     delta_e_max: float
+    ssim: float | None = None
+
+
+class RegionFacts(msgspec.Struct, frozen=True, gc=False):
+    """Connected regions of the label map, and pixels whose region was too small to stay."""
+
+    found: int
+    merged_pixels: int
 
 
 class Failure(msgspec.Struct, frozen=True, gc=False):
@@ -56,7 +64,10 @@ class Record(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
     """The state of one image in the output tree.
 
     "skipped" is a file that is no supported image, in a job that passes such files over.
-    `notes` are the policies that were applied to it (orientation, profile, depth, …).
+    `notes` are the policies that were applied to it (orientation, profile, depth, …). `inertia` is
+    the sum of squared distances to the palette in the working space, `findings` what the method has
+    to say besides. `members` tells the images that a shared palette was found for, by a digest of
+    theirs; `frozen`: this image, which has it, was not one of them.
     """
 
     image: str
@@ -66,10 +77,25 @@ class Record(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
     outputs: dict[str, OutputFacts] = {}
     colors: ColorFacts | None = None
     metrics: MetricFacts | None = None
+    inertia: int | float | None = None
     iterations: int | None = None
     converged: bool | None = None
+    findings: dict[str, Any] = {}
+    regions: RegionFacts | None = None
+    members: str = ""
+    frozen: bool = False
     notes: tuple[str, ...] = ()
     error: Failure | None = None
+
+    @property
+    def shared(self) -> dict[str, OutputFacts]:
+        """The files of the palette that it shares."""
+        return {kind: file for kind, file in self.outputs.items() if kind.startswith("shared")}
+
+    def without_shared(self) -> "Record":
+        """The record with its image's own files only."""
+        own = {kind: file for kind, file in self.outputs.items() if kind not in self.shared}
+        return msgspec.structs.replace(self, outputs=own, members="", frozen=False)
 
 
 _encode = msgspec.json.Encoder().encode

@@ -18,14 +18,23 @@ from pipeline.jobs.spec import JobSpec
 WORKER_BYTES = 250_000_000
 """What a worker needs before it has read anything: the interpreter, its libraries, compiled loops."""
 
+# Bytes a pixel, or a distinct colour, beyond what reading and quantizing take.
+_REGIONS = 48
+_ALL_REGIONS = 190
+_SPLIT = 96
+
 
 @dataclass(frozen=True)
 class Route:
-    """One image's way. `refusal` says why it is not tried; `header` is None if it could not be read."""
+    """One image's way. `refusal` says why it is not tried; `header` is None if it could not be read.
+
+    peak_bytes : estimated memory of doing it, the worker's own not counted.
+    """
 
     decision: Decision
     header: Header | None = None
     refusal: ImageError | None = None
+    peak_bytes: int = 0
 
     @property
     def megapixels(self) -> float:
@@ -96,11 +105,21 @@ def _route(spec: JobSpec, root: Path, decision: Decision, budget: int) -> Route:
         return Route(decision, refusal=error)
     except ImageError:
         return Route(decision)
-    return Route(decision, header, _too_much(entry.key, header, budget))
+    peak = header.peak_bytes + _extra_bytes(spec, header.width * header.height)
+    return Route(decision, header, _too_much(entry.key, header, peak, budget), peak)
 
 
-def _too_much(key: str, header: Header, budget: int) -> TooMuchMemory | None:
-    need = header.peak_bytes + WORKER_BYTES
+def _extra_bytes(spec: JobSpec, pixels: int) -> int:
+    """What a job asks beyond k-means, label map and quantized image takes in memory at most."""
+    each = 2 * (spec.quantize.dither != "none") + 6 * spec.output.ssim
+    if spec.regions.wanted:  # as they come, regions may be as many as pixels
+        each += _REGIONS if spec.regions.min_area > 1 else _ALL_REGIONS
+    distinct = min(pixels, 1 << 24) * (spec.quantize.method == "dynamic")
+    return pixels * each + distinct * _SPLIT
+
+
+def _too_much(key: str, header: Header, peak: int, budget: int) -> TooMuchMemory | None:
+    need = peak + WORKER_BYTES
     if need <= budget:
         return None
     return TooMuchMemory(

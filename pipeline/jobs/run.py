@@ -6,7 +6,7 @@ happens in the tasks; here is decided which images take part, and what came of t
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
 from pathlib import Path
@@ -24,22 +24,7 @@ from pipeline.jobs.spec import JobSpec
 from pipeline.jobs.stopping import Stop, on_signals
 from pipeline.jobs.summary import Summary, write_runlog
 from pipeline.jobs.survey import Options, Survey, survey
-
-
-class Watcher:
-    """Told what a run does; this one does nothing about it."""
-
-    def planned(self, found: Survey) -> None:
-        """The plan stands."""
-
-    def started(self, images: int, megapixels: float) -> None:
-        """So many images are about to be done."""
-
-    def finished(self, record: Record) -> None:
-        """An image is done, or has failed."""
-
-    def say(self, text: str) -> None:
-        """Something a person at the terminal would want to know."""
+from pipeline.jobs.watcher import Watcher
 
 
 def run(spec: JobSpec, options: Options, watcher: Watcher, *, fail_fast: bool = False) -> Summary:
@@ -62,7 +47,7 @@ def run(spec: JobSpec, options: Options, watcher: Watcher, *, fail_fast: bool = 
         watcher.planned(found)
         stop = Stop()
         stack.enter_context(on_signals(stop, watcher.say))
-        return _Run(spec, found, watcher, stop, fail_fast).execute(started)
+        return _Run(spec, found, watcher, stop, fail_fast, started).execute()
 
 
 def _nothing_to_do(found: Survey, watcher: Watcher, started: int) -> Summary:
@@ -80,7 +65,10 @@ def _nothing_to_do(found: Survey, watcher: Watcher, started: int) -> Summary:
 class _Run:
     """A run that has work to do and holds the lock."""
 
-    def __init__(self, spec: JobSpec, found: Survey, watcher: Watcher, stop: Stop, fail_fast: bool) -> None:
+    def __init__(
+        self, spec: JobSpec, found: Survey, watcher: Watcher, stop: Stop, fail_fast: bool, started: int
+    ) -> None:
+        self._started = started
         self._spec = spec
         self._found = found
         self._watcher = watcher
@@ -91,7 +79,7 @@ class _Run:
         self._unfinished = set(found.manifest.unfinished)  # images whose outputs may be half replaced
         self._routes = {route.decision.entry.key: route for route in found.routes}
 
-    def execute(self, started: int) -> Summary:
+    def execute(self) -> Summary:
         """Do the work, and fold what came of it into the manifest, whatever ends it."""
         tree = self._found.tree
         try:
@@ -100,15 +88,15 @@ class _Run:
             journal = Journal(tree.journal)
             try:
                 self._refuse(journal)
-                self._work(journal, started)
+                self._work(journal)
             finally:
                 journal.close()
                 fold(tree.outputs, tree.journal, self._records.values(), self._unfinished)
                 self._found.evidence.cache.forget_all_but({e.key for e in self._found.listing.entries})
                 self._found.evidence.cache.save()
-            self._summary.seconds = (time.time_ns() - started) / 1e9
+            self._summary.seconds = (time.time_ns() - self._started) / 1e9
             self._summary.signal = self._stop.signal
-            write_runlog(tree.state, self._spec, self._summary, started)
+            write_runlog(tree.state, self._spec, self._summary, self._started)
         except OSError as error:
             raise OutputError(
                 f"output root {tree.outputs}: could not be written: {error.strerror or error}; make room "
@@ -128,6 +116,8 @@ class _Run:
         for path in (f"{wing}/{key}" for key in self._unfinished for wing in WINGS):
             with suppress(OutputError):  # a forged journal names what is not ours
                 folders.add(inside(tree.outputs, path).parent)
+        if self._unfinished:
+            folders.add(tree.outputs / "shared")  # a palette of the whole job is next to no image's
         for folder in sorted(folders):
             sweep(folder)
         for key in self._unfinished - {entry.key for entry in self._found.listing.entries}:
@@ -142,56 +132,126 @@ class _Run:
                 del self._routes[key]
                 self._keep([record], journal)
 
-    def _work(self, journal: Journal, started: int) -> None:
+    def _work(self, journal: Journal) -> None:
         if not self._routes or self._stop.asked:
             return
         routes = list(self._routes.values())
         count = worker_count(self._spec)
         asked = self._spec.compute.cluster
         kind = choose_workers(routes, count) if asked == "auto" else asked
-        self._watcher.started(len(routes), sum(route.megapixels for route in routes))
         # Here and not above: a plan, or a run with nothing to do, starts without numba and Dask.
         from pipeline.jobs.settings import settings_of
-        from pipeline.jobs.tasks import process_bundle
+        from pipeline.jobs.tasks import Painting, get_ready, process_bundle
         from pipeline.jobs.workers import open_workers
 
-        task = partial(process_bundle, settings_of(self._spec, self._found.request.digest))
-        bundles = [tuple(route.decision.entry.key for route in group) for group in bundle(routes)]
-        with open_workers(kind, count, self._spec.compute, self._watcher.say) as workers:
-            while bundles:
-                again: list[tuple[str, ...]] = []
-                for keys, answer in workers.map(task, self._stop.until(self._begun(bundles, journal))):
-                    again += self._take(keys, answer, journal, started)
-                bundles = again
+        settings = settings_of(self._spec, self._found.request.digest)
+        ready = partial(get_ready, settings)
+        with open_workers(kind, count, self._spec.compute, self._watcher.say, ready) as workers:
+            if self._spec.quantize.scope == "image":
+                tasks = [Painting(tuple(r.decision.entry.key for r in group)) for group in bundle(routes)]
+            else:
+                tasks = self._share(workers, settings, journal)
+            keys = [key for task in tasks for key in task.keys]
+            self._watcher.started(len(keys), sum(self._routes[key].megapixels for key in keys))
+            for task, answer in self._each(workers, partial(process_bundle, settings), tasks, journal):
+                if isinstance(answer, Exception):
+                    self._fail(task.keys, answer, journal)
+                else:
+                    self._take(answer, journal)
 
-    def _begun(self, bundles: list[tuple[str, ...]], journal: Journal) -> Iterator[tuple[str, ...]]:
-        """Hand out bundles, noting first that their outputs are about to be replaced."""
-        for keys in bundles:
-            journal.begin(keys)
-            self._unfinished.update(keys)
-            yield keys
+    def _each(
+        self, workers: Any, function: Callable[[Any], Any], tasks: list[Any], begun: Journal | None = None
+    ) -> Iterator[tuple[Any, Any]]:
+        """Do tasks; those whose worker died are tried again, to find out which is to blame.
 
-    def _take(
-        self, keys: tuple[str, ...], answer: Any, journal: Journal, started: int
-    ) -> list[tuple[str, ...]]:
-        """Keep what came of a bundle; returns what is to be tried again, if its worker died."""
-        if isinstance(answer, Exception):
-            died = isinstance(answer, WorkerDied)
-            if died and self._stop.asked:  # whoever asked may have ended the workers too
-                return []
-            if died and len(keys) > 1:  # one of them is to blame: alone, it will be found out
-                return [(key,) for key in keys]
-            self._keep([self._lost(key, answer, died) for key in keys], journal)
+        Image by image first; then one after the other, for who dies of a neighbour is innocent.
+
+        begun : the journal in which to note first that the outputs of a task's images are about to
+        be replaced.
+        """
+        suspects: list[Any] = []
+        while tasks:
+            again: list[Any] = []
+            for task, answer in workers.map(function, self._stop.until(self._drawn(tasks, begun))):
+                if not isinstance(answer, WorkerDied):
+                    yield task, answer
+                elif len(task.keys) > 1 and hasattr(task, "split"):
+                    again += task.split()
+                else:
+                    suspects.append(task)
+            tasks = again
+        for suspect in suspects:
+            for task, answer in workers.map(function, self._stop.until([suspect])):
+                if not (isinstance(answer, WorkerDied) and self._stop.asked):  # who asked may have ended them
+                    yield task, answer
+
+    def _drawn(self, tasks: list[Any], begun: Journal | None) -> Iterator[Any]:
+        for task in tasks:
+            if begun is not None:
+                self._begin(task.keys, begun)
+            yield task
+
+    def _begin(self, keys: tuple[str, ...], journal: Journal) -> None:
+        journal.begin(keys)
+        self._unfinished.update(keys)
+
+    def _share(self, workers: Any, settings: Any, journal: Journal) -> list[Any]:
+        """Find the palettes that images share; returns the tasks of painting in them."""
+        from pipeline.jobs.sharing import Sharing, fit_group
+        from pipeline.jobs.tasks import count_bundle
+
+        scope = self._spec.quantize.scope
+        sharing = Sharing(scope, self._found.groups, self._routes, self._found.manifest.records)
+        tasks: list[Any] = sharing.countings()
+        if tasks:
+            self._watcher.say(f"counting {sum(len(task.keys) for task in tasks)} images for shared palettes")
+        settled: set[str] = set()
+        for task, answer in self._each(workers, partial(count_bundle, settings), tasks):
+            if isinstance(answer, Exception):
+                settled |= self._fail(task.keys, answer, journal)
+            else:
+                sharing.take(task.group, answer)
+                settled |= self._take(answer.failures, journal)
+        if self._stop.asked:
             return []
-        for outcome in answer:
-            if outcome.state is not None:
-                self._found.evidence.cache.learn(outcome.record.image, outcome.state, started)
-        self._keep([outcome.record for outcome in answer], journal)
-        return []
+        fit = partial(fit_group, settings, scope)
+        # Begun, for once its palette is replaced an image's record may name one that is no more.
+        for task, answer in self._each(workers, fit, sharing.fittings(settled), journal):
+            if isinstance(answer, Exception):
+                settled |= self._fail(task.keys, answer, journal)
+            else:
+                settled |= self._leave(sharing.settle(task.group, answer), journal)
+                self._part(sharing.parted(task.group, self._found.plan.orphans), journal)
+        return sharing.paintings(self._found.tree.outputs, settled)
 
-    def _lost(self, key: str, answer: Exception, died: bool) -> Record:
+    def _leave(self, records: list[Record], journal: Journal) -> set[str]:
+        """Let images stay as they are, whose palette has been found to be what it was."""
+        journal.add(records)
+        keys = {record.image for record in records}
+        self._unfinished -= keys
+        self._summary.spare(len(records))
+        return keys
+
+    def _part(self, records: list[Record], journal: Journal) -> None:
+        """Keep the records of images that have gone, and so have no part in their palette any more."""
+        journal.add(records)
+        self._records |= {record.image: record for record in records}
+
+    def _take(self, outcomes: list[Any], journal: Journal) -> set[str]:
+        """Keep what came of some images; returns which they are."""
+        for outcome in outcomes:
+            if outcome.state is not None:
+                self._found.evidence.cache.learn(outcome.record.image, outcome.state, self._started)
+        return self._keep([outcome.record for outcome in outcomes], journal)
+
+    def _fail(self, keys: tuple[str, ...], error: Exception, journal: Journal) -> set[str]:
+        return self._keep([self._lost(key, error) for key in keys], journal)
+
+    def _lost(self, key: str, answer: Exception) -> Record:
         error: ImageError = UnexpectedError(f"{type(answer).__name__}: {answer}")
-        if died:
+        if isinstance(answer, ImageError):
+            error = answer
+        elif isinstance(answer, WorkerDied):
             error = WorkerKilled(
                 f"{key}: its worker died, alone with it, again and again; exclude it, or give workers more "
                 "memory and run with --retry-failed"
@@ -202,8 +262,8 @@ class _Run:
         failure = Failure(type(error).__name__, str(error))
         return Record(key, "failed", self._found.request.digest, facts, error=failure)
 
-    def _keep(self, records: list[Record], journal: Journal) -> None:
-        """Put records on the disk, then count them and show them."""
+    def _keep(self, records: list[Record], journal: Journal) -> set[str]:
+        """Put records on the disk, then count them and show them; returns which they are of."""
         journal.add(records)
         for record in records:
             self._records[record.image] = record
@@ -212,3 +272,4 @@ class _Run:
             self._watcher.finished(record)
             if self._fail_fast and record.status == "failed":
                 self._stop.ask()
+        return {record.image for record in records}

@@ -1,17 +1,45 @@
 """What a worker has to know of a job."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.color.codebook import Method
+from pipeline.color.dynamic import Dynamic
+from pipeline.color.given import GivenPalette
 from pipeline.color.kmeans import KMeans
+from pipeline.color.sampled import Sampled
+from pipeline.color.target import Target
 from pipeline.files.formats import FORMATS
+from pipeline.jobs.records import OutputFacts
 from pipeline.jobs.spec import JobSpec
+from pipeline.jobs.spec_quantize import Quantize
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
+class SharedPalette:
+    """The palette that the images of a group share, and the files it is in, by kind.
+
+    members : digest of the images that it was found for, see `scopes.members_digest`. frozen :
+    whether it is used for images that were not among them.
+    """
+
+    colors: NDArray[np.uint8]
+    files: dict[str, OutputFacts]
+    members: str
+    frozen: bool = False
+
+
+@dataclass(frozen=True, eq=False)
 class Settings:
-    """What a worker has to know of the job; the same for all its tasks."""
+    """What a worker has to know of the job; the same for all its tasks.
+
+    method : how palettes are found. about : what palette files say of that. asked : the number of
+    colours, if the job gives one. regions_from : least pixels of a region, None if no regions are wanted.
+    """
 
     input_root: Path
     output_root: Path
@@ -20,18 +48,32 @@ class Settings:
     skip_unsupported: bool
     alpha: Literal["preserve", "flatten"]
     background: tuple[int, int, int]
-    kmeans: KMeans
-    method: str
+    method: Method
+    about: dict[str, Any]
+    asked: int | Literal["auto"] | None
     color_space: str
+    dither: str
     quantized: bool
     labels: bool
     palettes: tuple[str, ...]
+    tree: bool
+    ssim: bool
+    regions_from: int | None
+    table: bool
+    boundaries: bool
     recipe: str
+    shared: SharedPalette | None = None
+
+    def sharing(self, palette: SharedPalette) -> "Settings":
+        """The settings for images that get a shared palette."""
+        metric = self.method.metric if isinstance(self.method, Dynamic) else None
+        return replace(self, method=GivenPalette(palette.colors, self.color_space, metric), shared=palette)
 
 
 def settings_of(spec: JobSpec, recipe: str) -> Settings:
     """Gather what workers need; `recipe` is the recipe's digest."""
     wanted = spec.quantize
+    numbered = wanted.method in ("kmeans", "minibatch")
     return Settings(
         input_root=Path(spec.input.root),
         output_root=Path(spec.output.root),
@@ -44,11 +86,56 @@ def settings_of(spec: JobSpec, recipe: str) -> Settings:
             int(wanted.background[3:5], 16),
             int(wanted.background[5:7], 16),
         ),
-        kmeans=KMeans(wanted.colors, wanted.init, wanted.attempts, wanted.max_iter, wanted.tol, wanted.seed),
-        method=wanted.method,
+        method=method_of(wanted),
+        about={
+            "method": wanted.method,
+            "color_space": "srgb" if wanted.method == "dynamic" else wanted.color_space,
+            "colors_asked": wanted.colors if numbered else None,
+            "seed": wanted.seed if numbered else None,
+        },
+        asked=wanted.colors if numbered else None,
         color_space=wanted.color_space,
+        dither=wanted.dither,
         quantized=spec.output.quantized.format != "none",
         labels=spec.output.labels.format != "none",
         palettes=tuple(sorted(set(spec.output.palette.formats))),
+        tree=spec.output.palette.tree,
+        ssim=spec.output.ssim,
+        regions_from=spec.regions.min_area if spec.regions.wanted else None,
+        table=spec.regions.table != "none",
+        boundaries=spec.regions.boundaries,
         recipe=recipe,
     )
+
+
+def method_of(wanted: Quantize) -> Method:
+    """The method that a job asks for, with its settings."""
+    if wanted.method == "dynamic":
+        return Dynamic(
+            threshold=wanted.threshold,
+            metric=wanted.metric,
+            split_on=wanted.split_on,
+            criterion=wanted.criterion,
+            representative=wanted.representative,
+            percentile=wanted.percentile,
+            max_colors=wanted.max_colors,
+        )
+    if wanted.palette_colors is not None:
+        return GivenPalette(wanted.palette_colors, wanted.color_space)
+    kmeans = KMeans(
+        colors=wanted.max_colors if wanted.colors == "auto" else wanted.colors,
+        init=wanted.init if wanted.initial_colors is None else wanted.initial_colors,
+        attempts=wanted.attempts,
+        max_iter=wanted.max_iter,
+        tol=wanted.tol,
+        eps=wanted.eps,
+        seed=wanted.seed,
+        color_space=wanted.color_space,
+        small_areas=wanted.small_areas,
+    )
+    if wanted.method == "minibatch":
+        return Sampled(kmeans, wanted.batch_pixels, wanted.refine)
+    if wanted.colors != "auto":
+        return kmeans
+    [(measure, value)] = wanted.target.model_dump(exclude_none=True).items()
+    return Target(measure, value, kmeans)

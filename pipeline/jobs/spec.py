@@ -9,8 +9,9 @@ from pipeline.errors import SpecError
 from pipeline.jobs.spec_diagnosis import diagnose
 from pipeline.jobs.spec_mistakes import Mistake, Place, refusal
 from pipeline.jobs.spec_overrides import lay_over
+from pipeline.jobs.spec_quantize import Quantize
 from pipeline.jobs.spec_roots import check_apart
-from pipeline.jobs.spec_sections import Compute, Input, Output, Quantize, Section
+from pipeline.jobs.spec_sections import Compute, Input, Output, Regions, Section
 from pipeline.jobs.spec_words import plain_schema, shown
 from pipeline.jobs.yaml_places import UNREADABLE, PlacedYaml, read_yaml
 
@@ -23,6 +24,9 @@ class JobSpec(Section):
     input: Input = Field(description="What is read.")
     output: Output = Field(description="What is written. Only what is under its root.")
     quantize: Quantize = Field(default_factory=Quantize, description="How palettes are found.")
+    regions: Regions = Field(
+        default_factory=Regions, description="Connected regions of the label map, for segmentation."
+    )
     compute: Compute = Field(
         default_factory=Compute, description="Where the work runs. The outputs are the same bytes anywhere."
     )

@@ -44,6 +44,8 @@ def nearest_key(path: KeyPath, schema: Schema) -> str | None:
 
 def _mistake(finding: Any, document: PlacedYaml, schema: Schema) -> Mistake:
     path: KeyPath = finding["loc"]
+    if finding["type"] not in ("missing", "extra_forbidden"):
+        path = _without_choice(path, schema)
     if finding["type"] == "missing":
         return Mistake(document.key_place(path), path, "required key is missing")
     if finding["type"] == "extra_forbidden":
@@ -53,6 +55,12 @@ def _mistake(finding: Any, document: PlacedYaml, schema: Schema) -> Mistake:
         path = (*path, reason.key) if isinstance(reason, WrongKeyError) else path
         return Mistake(document.value_place(path), path, str(reason))
     return Mistake(document.value_place(path), path, _unexpected(node_at(schema, path), finding["input"]))
+
+
+def _without_choice(path: KeyPath, schema: Schema) -> KeyPath:
+    """The path without the name of a choice that pydantic tried, such as ``int`` behind a key's own."""
+    above = node_at(schema, path[:-1]) if path else schema
+    return path[:-1] if "anyOf" in above else path
 
 
 def _unknown(path: KeyPath, schema: Schema) -> str:

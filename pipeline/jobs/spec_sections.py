@@ -23,10 +23,10 @@ ImageFormat = Literal[
     "pcd", "pixar", "spider", "sun", "xbm",
 ]  # fmt: skip
 SavedFormat = Literal["png", "none"]
-PaletteFormat = Literal["json", "gpl"]
+PaletteFormat = Literal["json", "gpl", "png"]
 
 
-def _number(value: Any) -> Any:
+def as_number(value: Any) -> Any:
     """Read ``1e-4`` as a number: PyYAML speaks YAML 1.1, where it is text for want of a dot."""
     if isinstance(value, str) and re.fullmatch(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", value):
         return float(value)
@@ -38,7 +38,7 @@ def _root(text: str, info: ValidationInfo) -> str:
     return local_folder(text, base)
 
 
-Number = Annotated[float, BeforeValidator(_number)]
+Number = Annotated[float, BeforeValidator(as_number)]
 Root = Annotated[str, AfterValidator(_root)]
 Memory = Annotated[
     str, Field(pattern=r"^[0-9]*[1-9][0-9]*(\.[0-9]+)? ?([kKMGT]i?)?B$", examples=["4GiB", "500MB"])
@@ -115,7 +115,12 @@ class PaletteFiles(Section):
 
     formats: list[PaletteFormat] = Field(
         default=["json"],
-        description="Palette files to write: json (always; the full record), gpl (GIMP, Inkscape, Krita).",
+        description="Palette files to write: json (always; the full record), gpl (GIMP, Inkscape, Krita), "
+        "png (numbered bars, as long as the colours' shares).",
+    )
+
+    tree: bool = Field(
+        default=False, description="Whether the JSON of a dynamic palette tells the tree of its splits."
     )
 
     @field_validator("formats")
@@ -136,54 +141,33 @@ class Output(Section):
     quantized: Quantized = Field(default_factory=Quantized, description="Images in palette colours.")
     labels: Labels = Field(default_factory=Labels, description="Which palette entry each pixel has.")
     palette: PaletteFiles = Field(default_factory=PaletteFiles, description="Each image's palette.")
+    ssim: bool = Field(
+        default=False,
+        description="Whether the structural similarity of image and quantized image is measured too; it "
+        "takes longer than all the rest.",
+    )
 
 
-class Quantize(Section):
-    """``quantize``: how palettes are found."""
+class Regions(Section):
+    """``regions``: the connected regions of the label map, for segmentation."""
 
-    method: Literal["kmeans"] = Field(
-        default="kmeans", description="How the palette is found: k-means on the exact counts of all colours."
-    )
-    colors: int = Field(
-        default=16,
-        ge=1,
-        le=65536,
-        description="Palette entries per image. An image with fewer distinct colours keeps them all.",
-    )
-    init: Literal["auto", "wu", "kmeans++"] = Field(
-        default="auto",
-        description="Where k-means starts: wu (variance cuts, no chance in it), kmeans++ (seeded draws), "
-        "or auto: both; the best start is refined.",
-    )
-    attempts: int = Field(
+    min_area: int = Field(
         default=1,
         ge=1,
-        le=100,
-        description="Multiplies the seeded starts, of which there are the more the fewer the colours.",
+        description="Regions of fewer pixels are merged into their surroundings, in a label map of its own.",
     )
-    max_iter: int = Field(
-        default=100, ge=1, le=10_000, description="Most k-means iterations on exact colours."
+    table: Literal["csv", "none"] = Field(
+        default="none",
+        description="A table of the regions: label, area, bounding box, centroid, mean colour.",
     )
-    tol: Number = Field(
-        default=1e-4,
-        ge=0,
-        description="k-means stops once an iteration lowers the error by less than this share of it.",
+    boundaries: bool = Field(
+        default=False, description="Whether to write the image with the regions' boundaries drawn in."
     )
-    seed: int = Field(
-        default=0,
-        ge=0,
-        le=2**63 - 1,
-        description="Start of all random draws; the same seed gives the same bytes.",
-    )
-    color_space: Literal["srgb"] = Field(default="srgb", description="Space in which distances are measured.")
-    alpha: Literal["preserve", "flatten"] = Field(
-        default="preserve",
-        description="Transparency: keep it in the quantized image, or flatten it onto the background.",
-    )
-    background: Color = Field(
-        default="#ffffff",
-        description="What semi-transparent pixels are flattened onto; in quotes, or YAML reads a comment.",
-    )
+
+    @property
+    def wanted(self) -> bool:
+        """Whether regions are to be looked for at all."""
+        return self.min_area > 1 or self.table != "none" or self.boundaries
 
 
 class Compute(Section):

@@ -27,6 +27,8 @@ def plain_schema(model: type[BaseModel]) -> Schema:
 def node_at(schema: Schema, path: KeyPath) -> Schema:
     """Return the part of the schema that describes the value at `path`; it must exist."""
     for key in path:
+        if "anyOf" in schema:  # pydantic names the choice that it tried: stay
+            break
         schema = schema["items"] if isinstance(key, int) else schema["properties"][key]
     return schema
 
@@ -77,7 +79,8 @@ def _any_of(choices: list[str]) -> str:
 
 def _bounds(node: Schema) -> str:
     if "exclusiveMinimum" in node:
-        return f" above {node['exclusiveMinimum']:g}"
+        top = f" and at most {node['maximum']:g}" if "maximum" in node else ""
+        return f" above {node['exclusiveMinimum']:g}{top}"
     if "maximum" in node:
         return f" from {node['minimum']} to {node['maximum']}"
     return f" of at least {node['minimum']:g}"

@@ -68,6 +68,11 @@ class Summary:
         if record.status == "failed":
             self.failures.append(record)
 
+    def spare(self, images: int) -> None:
+        """Note that some images had no need of work after all."""
+        self.unchanged += images
+        self.planned -= images
+
     @property
     def left(self) -> int:
         """Images that were to be done but were not begun: the run was ended before."""

@@ -13,6 +13,7 @@ from pipeline.jobs.manifest import NAME, Manifest, load
 from pipeline.jobs.plan import Plan, Request, decide
 from pipeline.jobs.recipe import recipe, recipe_digest
 from pipeline.jobs.routes import Route, choose_routes
+from pipeline.jobs.scopes import Group, Scope, gather, group_name
 from pipeline.jobs.spec import JobSpec
 
 
@@ -51,7 +52,7 @@ class Tree:
 
 @dataclass(frozen=True)
 class Survey:
-    """The state of a job's trees, and the plan."""
+    """The state of a job's trees, and the plan. `groups`: who has work and shares a palette, if any do."""
 
     tree: Tree
     listing: Listing
@@ -60,6 +61,7 @@ class Survey:
     request: Request
     plan: Plan
     routes: list[Route]
+    groups: list[Group]
     seen: tuple[object, ...]
 
     def outdated(self) -> bool:
@@ -86,7 +88,8 @@ def survey(spec: JobSpec, options: Options, started: int) -> Survey:
     )
     seen = _state_of(tree)
     manifest = load_manifest(tree)
-    wanted = _wanted(options.only)
+    scope = spec.quantize.scope
+    wanted = _wanted(options.only, listing, scope)
     if not any(wanted(entry.key) for entry in listing.entries):
         raise InputError(_nothing_found(tree, listing, options))
     content = recipe(spec)
@@ -98,6 +101,7 @@ def survey(spec: JobSpec, options: Options, started: int) -> Survey:
         retry_failed=options.retry_failed,
         check_outputs=options.check_outputs,
         skip_unsupported=spec.input.on_unsupported == "skip",
+        freeze=spec.quantize.freeze,
         formats=tuple(spec.input.formats),
         max_pixels=int(spec.input.max_megapixels * 1e6),
     )
@@ -106,7 +110,13 @@ def survey(spec: JobSpec, options: Options, started: int) -> Survey:
         evidence.hash_ahead(request.to_compare(listing, manifest))
     decided = decide(listing, manifest, request, evidence)
     plan, routed = choose_routes(spec, tree.inputs, decided, manifest, request)
-    return Survey(tree, listing, manifest, evidence, request, plan, routed, seen)
+    groups: list[Group] = []
+    if scope != "image":
+        alone = {decision.entry.key for decision in plan.work}
+        plan, groups = gather(plan, manifest, scope, request, evidence)
+        joining = [decision for decision in plan.work if decision.entry.key not in alone]
+        routed += choose_routes(spec, tree.inputs, Plan(joining, []), manifest, request)[1]
+    return Survey(tree, listing, manifest, evidence, request, plan, routed, groups, seen)
 
 
 def load_manifest(tree: Tree) -> Manifest:
@@ -138,11 +148,19 @@ def _stamp(path: Path) -> tuple[int, int, int] | None:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-def _wanted(only: tuple[str, ...]) -> Callable[[str], bool]:
+def _wanted(only: tuple[str, ...], listing: Listing, scope: Scope) -> Callable[[str], bool]:
+    """Whether an image is asked for; who shares a palette with one that is, is too."""
     if not only:
         return lambda key: True
     chosen = Patterns(only, ())
-    return lambda key: chosen.takes(key, key.rpartition("/")[2])
+
+    def matches(key: str) -> bool:
+        return chosen.takes(key, key.rpartition("/")[2])
+
+    if scope == "image":
+        return matches
+    names = {group_name(entry.key, scope) for entry in listing.entries if matches(entry.key)}
+    return lambda key: group_name(key, scope) in names
 
 
 def _nothing_found(tree: Tree, listing: Listing, options: Options) -> str:

@@ -6,15 +6,19 @@ outputs of its own images is written. Its answer is small: records, never pixels
 
 import os
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
-from typing import NamedTuple
+from functools import partial
+from typing import NamedTuple, Protocol, TypeVar
 
-from pipeline.color.counts import count_colors
+import numpy as np
+
+from pipeline.color.counts import ColorCounts, count_colors
 from pipeline.color.kmeans import MAX_COLORS
 from pipeline.color.mapping import fit_palette
 from pipeline.color.metrics import measure
+from pipeline.color.warmup import warm_up
 from pipeline.errors import (
     EmptyFile,
     ImageError,
@@ -24,13 +28,16 @@ from pipeline.errors import (
     UnsupportedImage,
 )
 from pipeline.files.headers import Header
-from pipeline.files.images import Source, decode, identify, read_source
+from pipeline.files.images import Raster, Source, decode, identify, read_source
 from pipeline.files.outputs import Commit
+from pipeline.files.sources import FileStat
 from pipeline.jobs.plan import verdict
-from pipeline.jobs.products import Result, make_products
+from pipeline.jobs.products import Mapped, make_products
 from pipeline.jobs.records import ColorFacts, Failure, InputFacts, MetricFacts, OutputFacts, Record
-from pipeline.jobs.settings import Settings
+from pipeline.jobs.settings import Settings, SharedPalette
 from pipeline.jobs.statcache import FileState
+
+Result = TypeVar("Result")
 
 
 class Outcome(NamedTuple):
@@ -40,10 +47,42 @@ class Outcome(NamedTuple):
     state: FileState | None
 
 
-def process_bundle(settings: Settings, keys: Sequence[str]) -> list[Outcome]:
+def get_ready(settings: Settings) -> None:
+    """Compile all loops that tasks with these settings use, or load them from the disk."""
+    warm_up()
+    levels = np.arange(64 * 3, dtype=np.uint8).reshape(8, 8, 3)
+    counts = count_colors(levels)
+    fitted = fit_palette(counts, settings.method)
+    metrics = measure(counts, fitted.labels, fitted.palette.colors, fitted.squared_error)
+    raster = Raster(levels, None, "", FileStat(0, 0, 0), Header("png", 8, 8, "RGB", 1, 1, 0, 0), ())
+    make_products(settings, Mapped("ramp", raster, counts, fitted, metrics))
+
+
+class Painting(NamedTuple):
+    """A task: some images to be done, in a palette that they share if there is one."""
+
+    keys: tuple[str, ...]
+    palette: SharedPalette | None = None
+
+    def split(self) -> "list[Painting]":
+        """A task for each image."""
+        return [self._replace(keys=(key,)) for key in self.keys]
+
+
+class Counted(NamedTuple):
+    """Merged counts, the SHA-256 of each image that was counted, and what came of the others."""
+
+    counts: ColorCounts
+    contents: list[str]
+    failures: list[Outcome]
+
+
+def process_bundle(settings: Settings, task: Painting) -> list[Outcome]:
     """Do some images; their outputs become final together at the end, flushed at once."""
+    if task.palette is not None:
+        settings = settings.sharing(task.palette)
     commit = Commit(settings.output_root)
-    outcomes = [_process(settings, key, commit) for key in keys]
+    outcomes = [_process(settings, key, commit) for key in task.keys]
     failed = commit.publish()
     return [
         Outcome(_failed(settings, outcome.record.image, outcome.record.input, error), outcome.state)
@@ -53,57 +92,104 @@ def process_bundle(settings: Settings, keys: Sequence[str]) -> list[Outcome]:
     ]
 
 
+class Keyed(Protocol):
+    """A task on some images."""
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The images' keys."""
+
+
+def count_bundle(settings: Settings, task: Keyed) -> Counted:
+    """Count the colours of some images together."""
+    total = ColorCounts(np.empty(0, np.uint32), np.empty(0, np.int64))
+    contents: list[str] = []
+    failures = []
+    for key in task.keys:
+        counts, state = _attempt(settings, key, partial(_count, settings, key))
+        if isinstance(counts, Record):
+            failures.append(Outcome(counts, state))
+        else:
+            total += counts
+            contents += [state.sha256] if state else []
+    return Counted(total, contents, failures)
+
+
 def _process(settings: Settings, key: str, commit: Commit) -> Outcome:
-    """Do one image up to its files beside their final names; whatever goes wrong becomes its record."""
+    """Do one image up to its files beside their final names."""
+    return Outcome(*_attempt(settings, key, lambda source: _quantize(settings, key, source, commit)))
+
+
+def _attempt(
+    settings: Settings, key: str, step: Callable[[Source], Result]
+) -> tuple[Result | Record, FileState | None]:
+    """Read an image and do something with it; whatever goes wrong becomes its record."""
     facts, state = None, None
     try:
         source = read_source(settings.input_root / key)
         state = FileState(*source.stat, source.sha256)
         facts = InputFacts(len(source.data), source.sha256)
         try:
-            return Outcome(_quantize(settings, key, source, commit), state)
+            return step(source), state
         except Exception:  # what the header says is worth recording, now that the rest is lost
             with suppress(ImageError):
                 facts = _facts(source.sha256, identify(source, settings.formats, settings.max_pixels))
             raise
     except EmptyFile as error:
-        return Outcome(_failed(settings, key, InputFacts(0), error), state)
+        return _failed(settings, key, InputFacts(0), error), state
     except ImageError as error:
-        return Outcome(_failed(settings, key, facts, error), state)
+        return _failed(settings, key, facts, error), state
     except MemoryError:
         short = TooMuchMemory(f"{key}: a worker ran out of memory; raise compute.memory_per_worker")
-        return Outcome(_failed(settings, key, facts, short), state)
+        return _failed(settings, key, facts, short), state
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
         text = str(error).replace(f"{settings.input_root}{os.sep}", "")  # records hold no absolute paths
         bug = UnexpectedError(f"{type(error).__name__} in {place.name}, line {place.lineno}: {text}")
-        return Outcome(_failed(settings, key, facts, bug), state)
+        return _failed(settings, key, facts, bug), state
 
 
-def _quantize(settings: Settings, key: str, source: Source, commit: Commit) -> Record:
+def _count(settings: Settings, key: str, source: Source) -> ColorCounts:
+    return _decode(settings, key, source)[1]
+
+
+def _decode(settings: Settings, key: str, source: Source) -> tuple[Raster, ColorCounts]:
+    """The pixels of an image and their counts; an image without visible ones is refused."""
     raster = decode(source, settings.formats, settings.max_pixels, settings.alpha, settings.background)
     counts = count_colors(raster.pixels, raster.alpha)
     if not len(counts):
         raise NothingVisible(f"{key}: expected pixels to count, found only fully transparent ones")
-    if min(settings.kmeans.colors, len(counts)) == MAX_COLORS and counts.total < raster.pixels[..., 0].size:
+    return raster, counts
+
+
+def _quantize(settings: Settings, key: str, source: Source, commit: Commit) -> Record:
+    raster, counts = _decode(settings, key, source)
+    fitted = fit_palette(counts, settings.method)
+    if len(fitted.palette) == MAX_COLORS and counts.total < raster.pixels[..., 0].size:
         raise UnsupportedImage(
             f"{key}: {MAX_COLORS} colours and a label for transparent pixels are more than a label map of "
             f"16 bits can tell apart; ask for {MAX_COLORS - 1} colours"
         )
-    fitted = fit_palette(counts, settings.kmeans)
-    metrics = measure(counts, fitted.labels, fitted.palette.colors, fitted.inertia)
-    products = make_products(settings, Result(key, raster, counts, fitted, metrics))
-    written = commit.stage(key, {product.path: product.data for product in products})
+    metrics = measure(counts, fitted.labels, fitted.palette.colors, fitted.squared_error)
+    made = make_products(settings, Mapped(key, raster, counts, fitted, metrics))
+    written = commit.stage(key, {product.path: product.data for product in made.products})
+    outputs = {product.kind: OutputFacts(*file) for product, file in zip(made.products, written, strict=True)}
+    shared = settings.shared
     return Record(
         image=key,
         status="done",
         recipe=settings.recipe,
         input=_facts(raster.sha256, raster.header),
-        outputs={product.kind: OutputFacts(*file) for product, file in zip(products, written, strict=True)},
-        colors=ColorFacts(settings.kmeans.colors, len(fitted.palette)),
-        metrics=MetricFacts(**asdict(metrics)),
+        outputs=outputs | (shared.files if shared else {}),
+        colors=ColorFacts(settings.asked, len(fitted.palette)),
+        metrics=MetricFacts(**asdict(metrics), ssim=made.ssim),
+        inertia=fitted.compactness,
         iterations=fitted.iterations,
         converged=fitted.converged,
+        findings={name: value for name, value in fitted.findings.items() if name != "tree"},
+        regions=made.regions,
+        members=shared.members if shared else "",
+        frozen=bool(shared and shared.frozen),
         notes=raster.notes,
     )
 

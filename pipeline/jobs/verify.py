@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from pipeline.jobs.leftovers import inside
+from pipeline.jobs.manifest import Manifest
 from pipeline.jobs.records import OutputFacts, Record
 from pipeline.jobs.survey import Tree, load_manifest
 
@@ -34,15 +35,21 @@ def verify(tree: Tree) -> Verdict:
     """
     manifest = load_manifest(tree)
     differences = [Difference("", line, "unreadable line") for line in manifest.damaged]
-    recorded = [
-        (record, output)
-        for _, record in sorted(manifest.records.items())
-        for output in record.outputs.values()
-    ]
+    recorded = list(_recorded(manifest))
     with ThreadPoolExecutor(_READERS) as readers:
         for found in readers.map(lambda pair: list(_compare(tree, *pair)), recorded):
             differences += found
     return Verdict(len(recorded), differences)
+
+
+def _recorded(manifest: Manifest) -> Iterator[tuple[Record, OutputFacts]]:
+    """Every output with its image; one that images share only once for all that tell the same of it."""
+    told: set[OutputFacts] = set()
+    for _, record in sorted(manifest.records.items()):
+        for kind, output in record.outputs.items():
+            if not kind.startswith("shared") or output not in told:
+                told.add(output)
+                yield record, output
 
 
 def _compare(tree: Tree, record: Record, output: OutputFacts) -> Iterator[Difference]:

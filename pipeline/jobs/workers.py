@@ -42,19 +42,23 @@ class Workers(Protocol):
 
 
 @contextmanager
-def open_workers(kind: str, count: int, compute: Compute, announce: Announce) -> Iterator[Workers]:
+def open_workers(
+    kind: str, count: int, compute: Compute, announce: Announce, ready: Callable[[], None] = warm_up
+) -> Iterator[Workers]:
     """Open workers of a kind that `compute.cluster` knows, "auto" excepted, and get them ready.
 
-    count : how many. announce : told when getting ready takes its time.
+    count : how many. announce : told when getting ready takes its time. ready : called once by each
+    process that works, before its first task: it compiles the loops that tasks will need.
     Raises WorkersLost if a cluster cannot be reached, has no workers or other versions.
     """
     if kind in ("inline", "threads"):
-        warm_up(announce)
+        with announced(announce):
+            ready()
         yield _Inline() if kind == "inline" else _Threads(count * compute.threads_per_worker)
     else:
         with _cluster(kind, count, compute) as client:
             with announced(announce):
-                _get_ready(client, own=kind == "local")
+                _get_ready(client, ready, own=kind == "local")
             yield _Cluster(client)
 
 
@@ -202,7 +206,7 @@ def _cluster(kind: str, count: int, compute: Compute) -> Iterator[Any]:
                 yield client
 
 
-def _get_ready(client: Any, *, own: bool) -> None:
+def _get_ready(client: Any, ready: Callable[[], None], *, own: bool) -> None:
     """Wait for a worker, hold its versions against ours, and compile or load its loops.
 
     own : whether the workers are this process's children, which end when it says so.
@@ -218,14 +222,14 @@ def _get_ready(client: Any, *, own: bool) -> None:
                 f"worker {address}: expected segpipe {ours[0]} (algorithm {ours[1]}), found {theirs}; "
                 "install the same version on every worker"
             )
-    client.register_plugin(_ready_plugin(own))
+    client.register_plugin(_ready_plugin(ready, own))
 
 
 def _versions() -> tuple[str, int]:
     return __version__, ALGORITHM_VERSION
 
 
-def _ready_plugin(own: bool) -> Any:
+def _ready_plugin(ready: Callable[[], None], own: bool) -> Any:
     """What every worker does when it starts, one that replaces a dead one too."""
     from distributed import WorkerPlugin
 
@@ -237,6 +241,6 @@ def _ready_plugin(own: bool) -> Any:
             if own and threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
-            warm_up()
+            ready()
 
     return Ready()

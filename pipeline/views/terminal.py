@@ -12,8 +12,8 @@ from typing import Any
 from tqdm import tqdm
 
 from pipeline.jobs.records import Record
-from pipeline.jobs.run import Watcher
 from pipeline.jobs.survey import Survey
+from pipeline.jobs.watcher import Watcher
 
 
 def plain(text: str) -> str:

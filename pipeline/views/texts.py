@@ -25,7 +25,7 @@ def plan_lines(found: Survey, *, verbose: bool) -> Iterator[str]:
         if route and route.refusal:
             cost = f"  refused: {type(route.refusal).__name__}"
         elif route and route.header:
-            cost = f"  {route.megapixels:.1f} Mpx, whole, about {route.header.peak_bytes / 1e6:.0f} MB"
+            cost = f"  {route.megapixels:.1f} Mpx, whole, about {route.peak_bytes / 1e6:.0f} MB"
         verdict = "do  " if decision.work else "keep"
         yield f"{verdict}  {plain(decision.entry.key)}  {plain(str(decision))}{cost}"
     for orphan in found.plan.orphans:
@@ -70,7 +70,7 @@ def plan_json(found: Survey) -> str:
             "width": header.width if header else None,
             "height": header.height if header else None,
             "route": ("refused" if route.refusal else "whole") if route else None,
-            "peak_bytes": header.peak_bytes if header else None,
+            "peak_bytes": route.peak_bytes if route and header else None,
             "refusal": str(route.refusal) if route and route.refusal else None,
         }
 
@@ -108,6 +108,8 @@ def explanation(found: Survey, key: str) -> Iterator[str]:
             same = evidence.output_digest(output.path) == output.sha256
             state = f"{size} bytes, {'as recorded' if same else 'DAMAGED: its content is not as recorded'}"
         yield f"  {kind:9} {plain(output.path)}: {state}"
+    for name, value in record.findings.items() if record else ():
+        yield f"  finding   {name}: {plain(str(value))}"
     if record and record.error:
         yield f"  failed    {record.error.type}: {plain(record.error.message)}"
     for note in record.notes if record else ():

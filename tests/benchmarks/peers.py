@@ -21,6 +21,11 @@ def segpipe(image: Pixels, colors: int) -> Pixels:
     return quantize(image, colors).image
 
 
+def segpipe_8(image: Pixels, colors: int) -> Pixels:
+    """With `attempts: 8`."""
+    return quantize(image, colors, attempts=8).image
+
+
 def libimagequant(image: Pixels, colors: int) -> Pixels:
     """The library of pngquant at its default speed, without dithering."""
     import imagequant
@@ -47,11 +52,49 @@ def scikit_learn(image: Pixels, colors: int) -> Pixels:
     return centers[fitted.labels_].reshape(image.shape)
 
 
+def scikit_learn_minibatch(image: Pixels, colors: int) -> Pixels:
+    """MiniBatchKMeans with its defaults, on all pixels."""
+    from sklearn.cluster import MiniBatchKMeans
+
+    pixels = image.reshape(-1, 3).astype(np.float32)
+    fitted = MiniBatchKMeans(colors, n_init=1, random_state=0).fit(pixels)
+    centers = np.round(fitted.cluster_centers_).astype(np.uint8)
+    return centers[fitted.labels_].reshape(image.shape)
+
+
+def opencv(image: Pixels, colors: int) -> Pixels:
+    """`cv2.kmeans` as its tutorial calls it: 10 attempts from random centres, 10 iterations, epsilon 1."""
+    import cv2
+
+    cv2.setNumThreads(1)
+    cv2.setRNGSeed(0)
+    criteria = (cv2.TERM_CRITERIA_EPS + cv2.TERM_CRITERIA_MAX_ITER, 10, 1.0)
+    pixels = image.reshape(-1, 3).astype(np.float32)
+    _, labels, centers = cv2.kmeans(pixels, colors, None, criteria, 10, cv2.KMEANS_RANDOM_CENTERS)
+    return np.round(centers).astype(np.uint8)[labels.reshape(-1)].reshape(image.shape)
+
+
+def faiss(image: Pixels, colors: int) -> Pixels:
+    """`faiss.Kmeans` on all pixels (its default samples 256 for each colour), 25 iterations."""
+    import faiss
+
+    faiss.omp_set_num_threads(1)
+    pixels = image.reshape(-1, 3).astype(np.float32)
+    fitted = faiss.Kmeans(3, colors, niter=25, seed=0, max_points_per_centroid=len(pixels))
+    fitted.train(pixels)
+    labels = fitted.index.search(pixels, 1)[1].reshape(-1)
+    return np.round(fitted.centroids).clip(0, 255).astype(np.uint8)[labels].reshape(image.shape)
+
+
 PEERS: dict[str, Callable[[Pixels, int], Pixels]] = {
     "segpipe": segpipe,
+    "attempts: 8": segpipe_8,
     "libimagequant": libimagequant,
     "pillow": pillow,
     "scikit-learn": scikit_learn,
+    "minibatch": scikit_learn_minibatch,
+    "opencv": opencv,
+    "faiss": faiss,
 }
 
 

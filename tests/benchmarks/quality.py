@@ -1,6 +1,6 @@
 """MSE on a folder of images against the best known values and against other quantizers.
 
-    python tests/benchmarks/quality.py FOLDER ANCHORS.csv [--peers libimagequant pillow scikit-learn]
+    python tests/benchmarks/quality.py FOLDER ANCHORS.csv [--peers libimagequant pillow opencv …]
 
 ANCHORS.csv has the columns image (file name without extension), k, mse_iokm, mse_best_known.
 """
@@ -29,20 +29,28 @@ def main() -> None:
     print(f"MSE / best known; {len(images)} images\n")
     print(f"{'image':20}{'k':>5}{'best known':>12}" + "".join(f"{name:>15}" for name in names))
     ratios: dict[tuple[str, int], list[float]] = {}
-    below = 0
+    below, record = 0, []
+    lower: dict[str, int] = dict.fromkeys(given.peers, 0)
     for k in sorted({k for _, k in anchors}):
         for name, image in images.items():
             anchor = anchors[name, k]
             best = float(anchor["mse_best_known"])
             found = {peer: measure(peer, image, k)[0] for peer in names}
             below += found["segpipe"] <= float(anchor["mse_iokm"])
+            if found["segpipe"] < best:
+                record.append(f"{name} {k} ({found['segpipe'] / best:.4f})")
             for peer, value in found.items():
+                if peer != "segpipe":
+                    lower[peer] += found["segpipe"] <= value
                 ratios.setdefault((peer, k), []).append(value / best)
             print(f"{name:20}{k:5}{best:12.3f}" + "".join(f"{found[peer] / best:15.4f}" for peer in names))
         means = "".join(f"{geometric_mean(ratios[peer, k]):15.4f}" for peer in names)
         worst = "".join(f"{max(ratios[peer, k]):15.4f}" for peer in names)
         print(f"{'geometric mean':20}{k:5}{'':12}{means}\n{'worst':20}{k:5}{'':12}{worst}\n")
     print(f"segpipe at or below mse_iokm on {below} of {len(anchors)} pairs")
+    for peer, number in lower.items():
+        print(f"segpipe at or below {peer} on {number} of {len(anchors)} pairs")
+    print(f"below the best known on {len(record)} pairs: {', '.join(record)}")
 
 
 if __name__ == "__main__":

@@ -174,3 +174,16 @@ def paint_labels(
     else:
         for i in range(n):
             out[i] = lookup[RED[pixels[i, 0]] | GREEN[pixels[i, 1]] | BLUE[pixels[i, 2]]]
+
+
+@kernel
+def show_labels(
+    labels: NDArray[Any], colors: NDArray[np.uint8], alpha: NDArray[np.uint8], out: NDArray[np.uint8]
+) -> None:
+    """Write the colour of each label (n,) into `out` (n, 3), or (n, 4) behind it its alpha (n,)."""
+    if out.shape[1] == 4:
+        for i in range(labels.shape[0]):
+            out[i, 3] = alpha[i]
+    for i in range(labels.shape[0]):
+        label = labels[i]
+        out[i, 0], out[i, 1], out[i, 2] = colors[label, 0], colors[label, 1], colors[label, 2]

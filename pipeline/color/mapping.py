@@ -91,6 +91,17 @@ def paint(
     return labels
 
 
+def show(
+    labels: NDArray[Any], colors: NDArray[np.uint8], alpha: NDArray[np.uint8] | None
+) -> NDArray[np.uint8]:
+    """The image (height, width, 3), or 4 with alpha, of labels of these colours (k, 3); label k is 0."""
+    image = np.empty((*labels.shape, 3 if alpha is None else 4), np.uint8)
+    padded = np.concatenate([colors, np.zeros((1, 3), np.uint8)])
+    mask = np.empty(0, np.uint8) if alpha is None else alpha.reshape(-1)
+    kernels.show_labels(labels.reshape(-1), padded, mask, image.reshape(-1, image.shape[2]))
+    return image
+
+
 class _Lookups(threading.local):
     """A table from code to label for each thread and type; only entries just written are read."""
 

@@ -15,7 +15,7 @@ from pipeline.color.dither import dither as dithered
 from pipeline.color.dynamic import Dynamic
 from pipeline.color.given import GivenPalette
 from pipeline.color.kmeans import KMeans
-from pipeline.color.mapping import Fit, fit_palette, paint
+from pipeline.color.mapping import Fit, fit_palette, paint, show
 from pipeline.color.palette import Palette
 from pipeline.color.sampled import Sampled
 from pipeline.color.target import MEASURES, Target
@@ -49,9 +49,7 @@ class Quantized:
     @property
     def image(self) -> NDArray[np.uint8]:
         """The quantized image, (height, width, 3) uint8, or 4 with alpha; transparent pixels are 0."""
-        colors = np.concatenate([self.palette.colors, np.zeros((1, 3), np.uint8)])
-        image = colors[self.shown]
-        return image if self.alpha is None else np.dstack([image, self.alpha])
+        return show(self.shown, self.palette.colors, self.alpha)
 
     @property
     def mse(self) -> float:

@@ -1,4 +1,4 @@
-"""Getting the compiled loops ready: the first time on a machine takes a quarter of a minute."""
+"""Getting the compiled loops ready: the first time on a machine takes about twenty seconds."""
 
 import threading
 from collections.abc import Callable, Iterator
@@ -9,7 +9,7 @@ import numpy as np
 from pipeline.color.clusters import describe_clusters
 from pipeline.color.counts import count_colors
 from pipeline.color.kmeans import KMeans
-from pipeline.color.mapping import fit_palette, paint
+from pipeline.color.mapping import fit_palette, paint, show
 from pipeline.color.metrics import measure
 
 _SILENCE = 1.5  # seconds; loading the loops from the disk takes half of one
@@ -28,7 +28,7 @@ def warm_up(announce: Callable[[str], None] = lambda text: None) -> None:
             fitted = fit_palette(counts, KMeans(colors))
             measure(counts, fitted.labels, fitted.palette.colors, fitted.squared_error)
             describe_clusters(counts, fitted.labels, colors)
-            paint(levels, None, counts, fitted)
+            show(paint(levels, None, counts, fitted), fitted.palette.colors, None)
 
 
 @contextmanager

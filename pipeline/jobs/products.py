@@ -3,13 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.color.clusters import describe_clusters
 from pipeline.color.counts import ColorCounts
 from pipeline.color.dither import dither
-from pipeline.color.mapping import Fit, paint
+from pipeline.color.mapping import Fit, paint, show
 from pipeline.color.metrics import Metrics
 from pipeline.color.regions import draw_boundaries, find_regions, merge_specks
 from pipeline.color.similarity import similarity
@@ -60,7 +59,7 @@ def make_products(settings: Settings, result: Mapped) -> Made:
     products += palette_files(settings, f"palettes/{result.key}", "palette", source)
     ssim = None
     if settings.ssim:
-        painted = _painted(shown, result.fitted.palette.colors, None)
+        painted = show(shown, result.fitted.palette.colors, None)
         ssim = similarity(result.raster.pixels, painted, result.raster.alpha)
     regions = None
     if settings.regions_from is not None:
@@ -83,7 +82,7 @@ def _pictures(settings: Settings, result: Mapped, labels: NDArray[Any], shown: N
     products = []
     if settings.quantized:
         if half or depth == 16:  # more than an indexed PNG can say
-            picture = png.truecolor(_painted(shown, palette.colors, alpha))
+            picture = png.truecolor(show(shown, palette.colors, alpha))
         else:
             same = samples if depth == 8 and shown is labels else None
             picture = png.indexed(same or png.compress(shown, depth), palette.colors, clear)
@@ -91,13 +90,6 @@ def _pictures(settings: Settings, result: Mapped, labels: NDArray[Any], shown: N
     if samples:
         products.append(Product("labels", f"labels/{result.key}.png", png.grey(samples)))
     return products
-
-
-def _painted(
-    labels: NDArray[Any], colors: NDArray[np.uint8], alpha: NDArray[np.uint8] | None
-) -> NDArray[np.uint8]:
-    image = np.concatenate([colors, np.zeros((1, 3), np.uint8)])[labels]
-    return image if alpha is None else np.dstack([image, alpha])
 
 
 class PaletteSource(NamedTuple):

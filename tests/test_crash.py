@@ -123,6 +123,16 @@ class Sweep:
         if left := debris(self.site.outputs):
             yield f"debris: {left}"
 
+    def whole(self) -> list[str]:
+        """Kill at one point after the other and hold the next run to account; returns the points."""
+        points: list[str] = []
+        wrong: list[str] = []
+        while point := self.killed_at(len(points) + 1):
+            points.append(point)
+            wrong += [f"killed at {len(points)}, {point}: {complaint}" for complaint in self.complaints()]
+        assert not wrong, "\n".join(wrong)
+        return points
+
     def _journaled(self) -> set[str]:
         journal = self.site.state / "journal.jsonl"
         lines = journal.read_bytes().split(b"\n")[:-1] if journal.exists() else []
@@ -133,12 +143,7 @@ class Sweep:
 @pytest.mark.parametrize("arguments", [(), OTHER], ids=["first", "replacing"])
 def test_killed_at_every_point(kill, fast, arguments):
     sweep = Sweep(kill, fast, arguments)
-    points: list[str] = []
-    wrong: list[str] = []
-    while point := sweep.killed_at(len(points) + 1):
-        points.append(point)
-        wrong += [f"killed at {len(points)}, {point}: {complaint}" for complaint in sweep.complaints()]
-    assert not wrong, "\n".join(wrong)
+    points = sweep.whole()
     passed = " ".join(points)
     for landmark in (
         "journal.jsonl, half done",
@@ -177,12 +182,7 @@ def test_killed_at_every_point_on_the_way_to_a_shared_palette(kill, fast, argume
     """Between palette and painting, too: whoever is painted is painted in the palette that is there."""
     sections = SHARED | {"quantize": {"scope": scope}}
     sweep = Sweep(kill, fast, arguments, change, **sections)
-    points: list[str] = []
-    wrong: list[str] = []
-    while point := sweep.killed_at(len(points) + 1):
-        points.append(point)
-        wrong += [f"killed at {len(points)}, {point}: {complaint}" for complaint in sweep.complaints()]
-    assert not wrong, "\n".join(wrong)
+    points = sweep.whole()
     assert len(points) > 20
     if change is None or (change is come and scope == "job"):
         assert "shared/palette.json" in " ".join(points)

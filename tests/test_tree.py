@@ -1,25 +1,14 @@
 """The tree covers its colours exactly, and so does one that takes its nodes for colours."""
 
 import numpy as np
-from colors import tree_of
+from colors import counted, tree_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from pipeline.color.counts import ColorCounts, count_colors
 from pipeline.color.spaces import SPACES
 from pipeline.color.tree import condense
 
 spaces = st.sampled_from(sorted(SPACES))
-
-
-@st.composite
-def counted(draw):
-    """Colours spread wide or crowded into a few levels, with weights of all sizes."""
-    rng = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
-    n = draw(st.sampled_from([1, 2, 5, 40, 400]))
-    low, reach = draw(st.integers(0, 255)), draw(st.sampled_from([1, 2, 4, 9, 30, 256]))
-    counts = count_colors(np.minimum(low + rng.integers(0, reach, (n, 3)), 255).astype(np.uint8))
-    return ColorCounts(counts.codes, rng.integers(1, draw(st.sampled_from([2, 10, 10**9])), len(counts)))
 
 
 @given(counted(), spaces)

@@ -18,24 +18,26 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["Quantized", "Segmented", "kmeans", "quantize", "segment"]
+__all__ = ["Quantized", "Segmented", "kmeans", "quantize", "read_palette", "segment"]
 
 _HOMES = {
-    "Quantized": "quantizer",
-    "Segmented": "rasters",
-    "kmeans": "opencv",
-    "quantize": "quantizer",
-    "segment": "rasters",
+    "Quantized": "color.quantizer",
+    "Segmented": "color.rasters",
+    "kmeans": "color.opencv",
+    "quantize": "color.quantizer",
+    "read_palette": "files.palettefiles",
+    "segment": "color.rasters",
 }
 
 if TYPE_CHECKING:
     from pipeline.color.opencv import kmeans
     from pipeline.color.quantizer import Quantized, quantize
     from pipeline.color.rasters import Segmented, segment
+    from pipeline.files.palettefiles import read_palette
 
 
 def __getattr__(name: str) -> Any:
     """Load the public API when it is first asked for: the command line must start without numba."""
     if name in _HOMES:
-        return getattr(import_module(f"pipeline.color.{_HOMES[name]}"), name)
+        return getattr(import_module(f"pipeline.{_HOMES[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from test_distances import REFERENCES
 
 from pipeline.color.counts import ColorCounts, count_colors
-from pipeline.color.distances import METRICS
+from pipeline.color.distances import METRICS, differences
 from pipeline.color.dynamic import Dynamic, grow
 
 REPRESENTATIVES = ("centroid", "median", "nearest", "mean_of_percentile")
@@ -279,6 +279,17 @@ def test_the_widest_node_is_split_first():
     for i, parent in enumerate(parents.tolist()):
         waiting = [j for j in range(2 * i + 1) if j not in parents[:i].tolist()]
         assert parent == max(waiting, key=lambda j: (nodes.spread[j], -j))
+
+
+def test_no_color_is_too_far_from_a_made_up_one_that_stands_for_alike_ones():
+    """A median of channels may lie outside its colours, farther away than they are from one another."""
+    colors = np.array([[0, 0, 0], [60, 60, 0], [60, 0, 60], [0, 60, 60]], np.uint8)
+    counts = count_colors(np.repeat(colors, [1, 10, 10, 10], axis=0))
+    threshold = 35.287174
+    found = grow(counts, Dynamic(threshold, "oklab", criterion="diameter", representative="median"))
+    assert len(found.colors) == 1
+    stands = found.colors[found.labels]
+    assert differences(np.ascontiguousarray(counts.planes.T), stands, "oklab").max() <= threshold
 
 
 @pytest.mark.parametrize("way", [{"metric": metric} for metric in METRICS] + [{"split_on": "white"}])

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from pipeline import quantize
 from pipeline.color.counts import count_colors
 from pipeline.color.distances import METRICS, differences
-from pipeline.color.given import GivenPalette
+from pipeline.color.dynamic import Dynamic
+from pipeline.color.given import GivenPalette, Shareable
 from pipeline.color.mapping import fit_palette
 from pipeline.color.spaces import SPACES
 
@@ -88,15 +89,11 @@ def test_a_quantized_image_in_its_own_palette_is_itself(space, k):
 
 @pytest.mark.parametrize("space", sorted(SPACES))
 def test_k_means_own_palette_gives_its_own_labels(space):
-    """But for colours between two entries, which go to the first of k-means or of the palette."""
-    first = quantize(PICTURE, 12, color_space=space)
-    again = quantize(PICTURE, first.palette.colors, color_space=space)
-    assert again.inertia_ == first.inertia_
-    placed = SPACES[space].points(first.palette.colors).astype(np.int64)
-    pixels = SPACES[space].points(PICTURE.reshape(-1, 3)).astype(np.int64)
-    own, given = (np.square(pixels - placed[each.labels.ravel()]).sum(1) for each in (first, again))
-    assert (own == given).all()
-    assert (again.labels == first.labels).mean() > 0.99
+    for k in (2, 12, 60):
+        first = quantize(PICTURE, k, color_space=space)
+        again = quantize(PICTURE, first.palette.colors, color_space=space)
+        assert again.inertia_ == first.inertia_
+        assert (again.labels == first.labels).all()
 
 
 @pytest.mark.parametrize("metric", METRICS)
@@ -129,3 +126,16 @@ def test_other_words_are_refused():
         GivenPalette(colors, metric="hsv")
     with pytest.raises(ValueError, match="there are no pixels to fit"):
         GivenPalette(colors).fit(count_colors(np.empty((0, 0, 3), np.uint8)))
+
+
+@pytest.mark.parametrize("metric", METRICS)
+def test_a_shared_threshold_holds_by_the_nearest_entries(metric):
+    method = Shareable(Dynamic(8, metric, max_colors=4096))
+    fitted = fit_palette(COUNTS, method)
+    entries = fitted.palette.colors
+    away = differences(np.ascontiguousarray(COUNTS.planes.T), entries[fitted.labels], metric)
+    assert fitted.findings["widest"] == pytest.approx(away.max(), abs=1e-6)
+    assert away.max() <= 8
+    again = GivenPalette(entries, metric=metric).fit(COUNTS)
+    assert (differences(np.ascontiguousarray(COUNTS.planes.T), entries[again.labels], metric) == away).all()
+    assert fitted.palette.counts.min() > 0

@@ -9,12 +9,11 @@ from hypothesis import strategies as st
 from pipeline.color.assign import unassigned
 from pipeline.color.counts import ColorCounts, count_colors
 from pipeline.color.grid import fill_empty, settle
-from pipeline.color.lloyd import squares_of
 from pipeline.color.spaces import SPACES
 
 
 def settled(tree, space, centroids, tol=0.0):
-    return settle(tree, SPACES[space], squares_of(tree), centroids, tol)
+    return settle(tree, SPACES[space], centroids, (tol, 100), tree.counts)[:2]
 
 
 def left(tree, space, colors):

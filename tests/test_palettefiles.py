@@ -569,13 +569,12 @@ def test_a_photograph_is_refused(refused):
     side = 300
     image = np.arange(side * side).reshape(side, side)
     image = np.stack([image >> 16, image >> 8 & 255, image & 255], axis=2).astype(np.uint8)
-    assert "at most 65,536 distinct colours, found more; give a palette, not a photograph" in refused(
-        saved(image)
-    )
+    told = "expected a picture of a palette, of at most 4096 colours, found 90000"
+    assert told in refused(saved(image))
 
 
 def test_a_picture_of_as_many_colours_as_can_be_is_read(read):
-    codes = np.arange(65_536)[::-1].reshape(256, 256)
+    codes = np.arange(4096)[::-1].reshape(64, 64)
     image = np.stack([codes >> 8, codes & 255, codes % 5], axis=2).astype(np.uint8)
     assert read(saved(image)) == image.reshape(-1, 3).tolist()
 

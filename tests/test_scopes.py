@@ -3,9 +3,10 @@
 import msgspec
 import pytest
 from builders import digest, done, entry, failed
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
+from pipeline.errors import OutputError
 from pipeline.files.listing import Listing
 from pipeline.jobs.manifest import Manifest
 from pipeline.jobs.plan import Decision, Reason, Request, decide
@@ -318,11 +319,21 @@ def test_frozen_palettes_stay_when_images_go_and_others_come():
 
 
 @pytest.mark.parametrize("sizes", [{"shared/d/palette.json": None}, {"shared/d/palette.json": 4}])
-def test_a_frozen_palette_that_is_lost_is_found_anew(sizes):
-    contents = dict.fromkeys(sizes, "unreadable")
-    work, groups = judge(members(), **FROZEN, disk=Disk(sizes=sizes, contents=contents))
-    assert work.keys() == {"d/c.png", "d/e.png", "d/n.png"}
+def test_a_frozen_palette_that_is_lost_is_not_replaced_by_another(sizes):
+    disk = Disk(sizes=sizes, contents=dict.fromkeys(sizes, "unreadable"))
+    with pytest.raises(
+        OutputError, match=r"shared/d/palette.json: expected the palette that quantize.freeze"
+    ):
+        judge(members(), **FROZEN, disk=disk)
+    work, groups = judge(members(), freeze=True, disk=disk)  # nobody else is there: it will be the same
+    assert work.keys() == {"d/c.png", "d/e.png"}
     assert groups["d"].files == {}
+
+
+def test_a_frozen_palette_outlives_its_images():
+    work, groups = judge(members(), keys=("a.png", "b.png", "d/n.png"), freeze=True)
+    assert work == {"d/n.png": "new"}
+    assert groups["d"].files == facts("d/n.png")
 
 
 def test_images_that_were_not_counted_rest_while_it_is_frozen():
@@ -391,7 +402,12 @@ PLACES = ("a", "b", "c", "d/e", "d/f", "g/h")
 @settings(max_examples=300, deadline=None)
 @given(st.fixed_dictionaries({key: st.sampled_from(STATES) for key in PLACES}), st.booleans())
 def test_all_share_one_palette_or_none_of_them_is_touched_for_it(states, freeze):
-    work, groups = judge(**world(states), freeze=freeze)
+    try:
+        work, groups = judge(**world(states), freeze=freeze)
+    except OutputError:  # what is to stay is there no more
+        assert freeze
+        assert "older" in states.values()
+        return
     for name in {group_name(key, "folder") for key in states}:
         here = {key: state for key, state in states.items() if group_name(key, "folder") == name}
         sound = [key for key, state in here.items() if state in ("kept", "frozen", "older")]
@@ -430,6 +446,7 @@ def test_a_palette_stays_only_if_it_is_that_of_the_images_that_are_there(states)
 @settings(max_examples=300, deadline=None)
 @given(st.fixed_dictionaries({key: st.sampled_from(STATES) for key in PLACES}))
 def test_a_frozen_palette_that_is_there_always_stays(states):
+    assume("older" not in states.values())
     _, groups = judge(**world(states), freeze=True)
     for name, group in groups.items():
         here = [state for key, state in states.items() if group_name(key, "folder") == name]

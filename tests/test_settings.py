@@ -1,6 +1,7 @@
 """Settings: what a worker knows is what the job says."""
 
 import pickle
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,6 +14,7 @@ from pipeline.color.kmeans import KMeans
 from pipeline.color.sampled import Sampled
 from pipeline.color.target import Target
 from pipeline.files.formats import FORMATS
+from pipeline.jobs.records import OutputFacts
 from pipeline.jobs.settings import SharedPalette, settings_of
 
 
@@ -123,14 +125,21 @@ def test_colors_are_asked_for_where_there_is_a_number_to_ask_for(tmp_path, quant
 
 def test_images_that_share_a_palette_get_it_as_it_is(tmp_path):
     found = found_for(tmp_path, color_space="lab")
-    palette = SharedPalette(np.array(PRIMARIES, np.uint8), {}, "0123456789abcdef")
+    palette = SharedPalette(
+        np.array(PRIMARIES, np.uint8), {"shared": OutputFacts("shared/p.json", 1, "")}, "0123"
+    )
     sharing = found.sharing(palette)
     assert type(sharing.method) is GivenPalette
     assert sharing.method.colors.tolist() == PRIMARIES
     assert sharing.method.color_space == "lab"
     assert sharing.shared is palette
-    same = {key: value for key, value in vars(sharing).items() if key not in ("method", "shared")}
-    assert same == {key: value for key, value in vars(found).items() if key not in ("method", "shared")}
+    assert sharing.about == {"method": "palette", "palette": "shared/p.json", "color_space": "lab"}
+    others, before = (
+        {key: value for key, value in vars(each).items() if key not in ("method", "shared", "about")}
+        for each in (sharing, found)
+    )
+    assert others == before
+    assert found.sharing(replace(palette, frozen=True)).asked is None
 
 
 def test_settings_travel_to_other_processes(tmp_path):

@@ -763,3 +763,12 @@ def test_whatever_has_happened_one_run_ends_in_the_tree_of_a_first_run(tmp_path,
             walk.settle()
     except AssertionError as error:
         raise AssertionError(f"{', '.join(walk.told)}: {error}") from error
+
+
+def test_prune_names_a_file_that_several_have_once(ran):
+    for key in KEYS:
+        (ran.inputs / key).unlink()
+    plant(ran.inputs, "z.png", seed=3)
+    ran.run()
+    named = ran.call("prune", "--dry-run").stdout.splitlines()
+    assert len(named) == len(set(named))

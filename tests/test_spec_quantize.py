@@ -73,6 +73,16 @@ NEEDS_PALETTE = "required, because quantize.method is 'palette'; such as 'brand.
             "3:66: quantize.init: the palette has 3 colours, more than quantize.max_colors, 2",
         ),
         (
+            "{method: dynamic, scope: job, split_on: white}",
+            "3:51: quantize.split_on: images that share a palette get its nearest colours, which 'white' "
+            "does not bound; set quantize.scope 'image', or split_on: color",
+        ),
+        (
+            "{method: dynamic, scope: folder, criterion: diameter}",
+            "3:55: quantize.criterion: images that share a palette get its nearest colours, which 'diameter' "
+            "does not bound; set quantize.scope 'image', or criterion: radius",
+        ),
+        (
             "{method: palette, palette: s3://bucket/brand.gpl}",
             "3:38: quantize.palette: object stores are not supported; "
             "give a local folder, not 's3://bucket/brand.gpl'",

@@ -134,7 +134,8 @@ def test_imports_go_one_way():
 def test_the_package_itself_imports_only_when_asked():
     assert [str(found) for found in OURS if found.by == "pipeline" and found.top and not found.typing] == []
     assert {found.of for found in OURS if found.by == "pipeline"} <= {
-        f"pipeline.color.{name}" for name in ("opencv", "quantizer", "rasters")
+        *(f"pipeline.color.{name}" for name in ("opencv", "quantizer", "rasters")),
+        "pipeline.files.palettefiles",
     }
 
 

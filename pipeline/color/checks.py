@@ -12,6 +12,14 @@ def require_whole(name: str, value: Any, least: int, most: int) -> None:
         raise ValueError(f"{name} must be a whole number from {least} to {most}, not {value!r}")
 
 
+def require_number(name: str, value: Any, least: float, most: float) -> None:
+    """Raise ValueError unless the value is a finite number between bounds."""
+    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    if not number or not np.isfinite(value) or not least <= value <= most:
+        reach = f"of at least {least:g}" if most == np.inf else f"from {least:g} to {most:g}"
+        raise ValueError(f"{name} must be a number {reach}, not {value!r}")
+
+
 def check_whole(settings: Any, *bounds: tuple[str, int, int]) -> None:
     """Raise ValueError unless each named setting is a whole number between its bounds."""
     for name, least, most in bounds:
@@ -21,11 +29,7 @@ def check_whole(settings: Any, *bounds: tuple[str, int, int]) -> None:
 def check_number(settings: Any, *bounds: tuple[str, float, float]) -> None:
     """Raise ValueError unless each named setting is a finite number between its bounds."""
     for name, least, most in bounds:
-        value = getattr(settings, name)
-        number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-        if not number or not np.isfinite(value) or not least <= value <= most:
-            reach = f"of at least {least:g}" if most == np.inf else f"from {least:g} to {most:g}"
-            raise ValueError(f"{name} must be a number {reach}, not {value!r}")
+        require_number(name, getattr(settings, name), least, most)
 
 
 def check_word(settings: Any, name: str, words: tuple[str, ...]) -> None:

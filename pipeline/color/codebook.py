@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 
 from pipeline.color.counts import ColorCounts
 
+MAX_COLORS = 65_536
+
 
 @dataclass(frozen=True, eq=False)
 class Codebook:

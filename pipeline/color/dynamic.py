@@ -16,14 +16,13 @@ from numpy.typing import NDArray
 
 from pipeline.color.bisection import bisect, bisect_line, sum_rows
 from pipeline.color.checks import check_number, check_whole, check_word
-from pipeline.color.codebook import Codebook, refuse_nothing
+from pipeline.color.codebook import MAX_COLORS, Codebook, refuse_nothing
 from pipeline.color.counts import ColorCounts
 from pipeline.color.distances import METRICS, SPACE_OF, coordinates, distances_from_white
 from pipeline.color.nodes import Node, Nodes, Place, tabulate
 from pipeline.color.representatives import levels_of, mean_of_core, median_of, nearest_to
 from pipeline.color.spreads import diameter, farthest, sweep
 
-MAX_COLORS = 65_536
 _CHOICES = {
     "metric": METRICS,
     "split_on": ("color", "white"),
@@ -40,7 +39,8 @@ class Dynamic:
     "ciede2000", see `distances`. split_on : "color", two-means in the metric's working space, or
     "white", two-means on the redmean distance from white. criterion : what the threshold bounds, the
     distance of a colour from its palette colour ("radius") or from any other of its set
-    ("diameter"); with "white" it is the difference of distances from white, whatever is said here.
+    ("diameter", and from its palette colour too); with "white" it is the difference of distances from
+    white, whatever is said here.
     representative : "centroid", "median", "nearest" or "mean_of_percentile", the mean of the
     `percentile` in 100 of the set's colours that are about as far from white as its median.
     max_colors : 1 to 65,536.
@@ -71,11 +71,15 @@ class Dynamic:
             "threshold": self.threshold,
             "metric": self.metric,
             "split_on": self.split_on,
+            "criterion": self.criterion if self.split_on == "color" else "white",
+            "representative": self.representative,
             "widest": round(grown.widest, 6),
             "capped": grown.capped,
             "tree": grown.nodes.plain(),
         }
-        return Codebook(grown.colors, grown.labels, iterations=len(grown.colors) - 1, findings=findings)
+        return Codebook(
+            grown.colors, grown.labels, len(grown.colors) - 1, converged=not grown.capped, findings=findings
+        )
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,6 +174,7 @@ class _Tree:
         labels = np.empty(len(self.order), np.int32)
         for label, leaf in enumerate(leaves):
             self.make_exact(leaf)
+            self._keep_near(leaf)
             leaf.label = label
             labels[self.order[slice(*leaf.rows)]] = label
         colors = np.array([leaf.color for leaf in leaves], np.uint8)
@@ -206,6 +211,15 @@ class _Tree:
             mean_of_core(self.points, self.order, node.rows, self.colors, percentile, centre)
         color: NDArray[np.uint8] = levels_of(centre[None], SPACE_OF[self.settings.metric])[0]
         return color
+
+    def _keep_near(self, leaf: Node) -> None:
+        """Have a real colour stand in if all colours are alike, but one is too far from a made-up one."""
+        if self.settings.criterion == "diameter" and self.white is None and leaf.exact:
+            metric = METRICS.index(self.settings.metric)
+            x, y, z = coordinates(leaf.color[:, None], self.settings.metric)[0].tolist()
+            away = float(farthest(metric, self.points, leaf.rows, x, y, z)[1])
+            if leaf.spread <= self.settings.threshold < away:
+                leaf.color = leaf.nearest
 
     def _belongs(self, place: Place, parent: int, right: bool) -> bool:
         """Whether a place is on a new node's side of every plane above it, as are all its colours.

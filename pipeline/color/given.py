@@ -1,6 +1,6 @@
 """A palette that is given: every colour gets the nearest of its entries."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -9,7 +9,8 @@ from pipeline.color.assign import assign, unassigned
 from pipeline.color.checks import check_colors, check_word
 from pipeline.color.codebook import Codebook, refuse_nothing
 from pipeline.color.counts import ColorCounts
-from pipeline.color.distances import METRICS, coordinates
+from pipeline.color.distances import METRICS, coordinates, differences
+from pipeline.color.dynamic import Dynamic
 from pipeline.color.kernels import kernel
 from pipeline.color.spaces import SPACES
 from pipeline.color.spreads import apart
@@ -54,6 +55,28 @@ class GivenPalette:
         entries = coordinates(np.ascontiguousarray(self.colors.T), metric)
         _find_nearest(METRICS.index(metric), coordinates(counts.planes, metric), entries, labels)
         return labels
+
+
+@dataclass(frozen=True, eq=False)
+class Shareable:
+    """A threshold's palette, to be given to images that are not all counted at once.
+
+    They get the nearest entries by its metric, not those of its tree; so the counted colours do here.
+    No colour is farther from its entry by that; entries that are nearest to none are dropped.
+    """
+
+    dynamic: Dynamic
+
+    def fit(self, counts: ColorCounts) -> Codebook:
+        """Find the palette, and assign each distinct colour to the nearest entry."""
+        metric = self.dynamic.metric
+        grown = self.dynamic.fit(counts)
+        nearest = GivenPalette(grown.colors, metric=metric).fit(counts).labels
+        used, labels = np.unique(nearest, return_inverse=True)
+        colors = grown.colors[used]
+        away = differences(np.ascontiguousarray(counts.planes.T), colors[labels], metric)
+        findings = {**grown.findings, "widest": round(float(away.max()), 6)}
+        return replace(grown, colors=colors, labels=labels.astype(np.int32), findings=findings)
 
 
 @kernel

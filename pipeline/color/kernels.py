@@ -141,18 +141,6 @@ def unpack_codes(codes: NDArray[np.uint32], planes: NDArray[np.uint8]) -> None:
 
 
 @kernel
-def sum_squares(codes: NDArray[np.uint32], counts: NDArray[np.int64]) -> int:
-    """Σ|colour|² over the pixels of counted colours. In integers: a float's last bits vary with the CPU."""
-    total = np.int64(0)
-    rgb = np.empty((3, 1), np.uint8)
-    for i in range(codes.shape[0]):
-        unpack_codes(codes[i : i + 1], rgb)
-        r, g, b = np.int64(rgb[0, 0]), np.int64(rgb[1, 0]), np.int64(rgb[2, 0])
-        total += (r * r + g * g + b * b) * counts[i]
-    return int(total)
-
-
-@kernel
 def fill_lookup(codes: NDArray[np.uint32], labels: NDArray[Any], lookup: NDArray[Any]) -> None:
     """Write `labels` (n,) into `lookup` (CODES,) at `codes` (n,)."""
     for i in range(codes.shape[0]):

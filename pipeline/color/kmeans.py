@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from pipeline.color.assign import assign, unassigned
 from pipeline.color.chance import seed_of
 from pipeline.color.checks import check_colors, check_number, check_whole, check_word
-from pipeline.color.codebook import Codebook, keep_all, refuse_nothing
+from pipeline.color.codebook import MAX_COLORS, Codebook, keep_all, refuse_nothing
 from pipeline.color.counts import ColorCounts
 from pipeline.color.emphasis import emphasize
 from pipeline.color.grid import settle
@@ -24,7 +24,6 @@ from pipeline.color.spaces import SPACES, Space
 from pipeline.color.starts import best_start, complete, random_colors, random_pixels
 from pipeline.color.tree import Tree, build_tree
 
-MAX_COLORS = 65_536
 INITS = ("auto", "wu", "kmeans++", "pixels", "random")
 
 
@@ -37,8 +36,9 @@ class KMeans:
     others are k-means as it is found in textbooks. attempts : the result of least inertia is taken
     of so many, each from seeds of its own. max_iter : steps on exact colours at most; they end once
     one lowers the inertia by less than `tol` of it, or moves no centroid by more than `eps` units of
-    the space (8-bit levels in sRGB; OpenCV's epsilon). seed : of all draws. color_space : a name of
-    `spaces.SPACES`. small_areas : 0 to 1, see `emphasis`.
+    the space (8-bit levels in sRGB; OpenCV's epsilon). With `eps` they are Lloyd's own, as OpenCV
+    takes them; without, they go beyond the means and end on the grid of 8-bit colours. seed : of all
+    draws. color_space : a name of `spaces.SPACES`. small_areas : 0 to 1, see `emphasis`.
     """
 
     colors: int = 16
@@ -74,7 +74,7 @@ class KMeans:
         weights = emphasize(counts, self.small_areas)
         tree = build_tree(counts.codes, space.place(counts.planes), weights, space.extent)
         squares = squares_of(tree)
-        best, least, steps = np.empty((0, 3), np.int32), np.inf, (0, False)
+        best, least, steps, converged = np.empty((0, 3), np.int32), np.inf, 0, False
         clusters = unassigned(tree, self.colors)
         stop = float(self.tol), float(self.eps * space.unit), int(self.max_iter)
         for centroids in self._starts(tree, space):
@@ -82,9 +82,10 @@ class KMeans:
             assign(tree, centroids, clusters)
             left = squares - explained(centroids, clusters.totals)
             if left < least:
-                best, least, steps = centroids, left, taken
-        colors, labels = settle(tree, space, squares, best, self.tol)
-        return Codebook(colors, labels, *steps, space=self.color_space)
+                best, least, (steps, converged) = centroids, left, taken
+        left = self.max_iter - steps if self.eps == 0 else 0
+        found = settle(tree, space, best, (self.tol, left), counts.counts)
+        return Codebook(found.colors, found.labels, steps + found.steps, converged, space=self.color_space)
 
     def _starts(self, tree: Tree, space: Space) -> Iterator[NDArray[np.int32]]:
         """Centroids to be refined on exact colours, attempt by attempt."""

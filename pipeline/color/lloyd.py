@@ -104,7 +104,8 @@ def refine(
 
     Each step goes beyond the means, which saves a quarter of the steps; one that made the inertia
     rise is taken back and followed by a plain one, so that what is kept never rises. (The inertia
-    of a step is that of its own clusters about their means.)
+    of a step is that of its own clusters about their means.) With `eps` all steps are plain ones, whose
+    shift it is that textbooks speak of.
 
     squares : `squares_of` the tree. clusters : see `assign`; OUT those of the last step. stop : tol,
     eps, and the most steps.
@@ -114,7 +115,7 @@ def refine(
     totals = clusters.totals
     best = centroids.copy()
     least = np.inf
-    overstep = OVERSTEP
+    overstep = OVERSTEP if eps == 0.0 else 0.0
     box = tree.box[len(tree.box) - 1]  # of all colours: no centroid has business outside
     for step in range(1, max_iter + 1):
         before = centroids.copy()
@@ -132,7 +133,7 @@ def refine(
         if settled and (overstep == 0.0 or inertia <= least):
             centroids[:] = best
             return step, True
-        overstep = OVERSTEP if inertia <= least else 0.0
+        overstep = OVERSTEP if inertia <= least and eps == 0.0 else 0.0
         if overstep > 0.0:
             for j in range(len(centroids)):
                 for c in range(3):

@@ -12,7 +12,7 @@ from pipeline.color import kernels
 from pipeline.color.codebook import Codebook, Method
 from pipeline.color.counts import ColorCounts
 from pipeline.color.lloyd import sum_errors
-from pipeline.color.palette import Palette, palette_order
+from pipeline.color.palette import Palette, palette_order, pixels_of
 from pipeline.color.spaces import SPACES
 
 
@@ -43,7 +43,7 @@ class Fit:
 def fit_palette(counts: ColorCounts, method: Method) -> Fit:
     """Fit a codebook to the counts and put it into palette order."""
     book = method.fit(counts)
-    pixels = _pixels_of(book.labels, counts, len(book.colors))
+    pixels = pixels_of(book.labels, counts.counts, len(book.colors))
     order = np.arange(len(pixels)) if book.ordered else palette_order(book.colors, pixels)
     rank = np.empty(len(order), np.int32)
     rank[order] = np.arange(len(order), dtype=np.int32)
@@ -62,11 +62,6 @@ def describe(counts: ColorCounts, book: Codebook, palette: Palette, labels: NDAr
     return Fit(
         palette, labels, inertia, squared_error, book.iterations, book.converged, book.space, book.findings
     )
-
-
-def _pixels_of(labels: NDArray[np.int32], counts: ColorCounts, k: int) -> NDArray[np.int64]:
-    """Pixels of each of k clusters: sums of whole numbers, which floats hold exactly up to 2⁵³."""
-    return np.bincount(labels, weights=counts.counts, minlength=k).astype(np.int64)
 
 
 def paint(

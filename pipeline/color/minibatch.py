@@ -19,11 +19,10 @@ from numpy.typing import NDArray
 
 from pipeline.color.chance import draw_shares
 from pipeline.color.checks import check_number, check_whole
-from pipeline.color.counts import ColorCounts
+from pipeline.color.codebook import MAX_COLORS
 from pipeline.color.means import Means
 from pipeline.color.samplestarts import best_start
 
-MAX_COLORS = 65_536
 _SAMPLE = 16_384, 131_072  # pixels that a start is seeded among, least and most
 _SAMPLE_PER_COLOR = 32
 _FIRST_STEPS = 40  # Lloyd steps on the first batch
@@ -59,26 +58,6 @@ class MiniBatch:
         check_number(self, ("tol", 0, math.inf))
         if self.refine not in (None, True, False):
             raise ValueError(f"refine must be true, false or None, not {self.refine!r}")
-
-
-def fit_batches(counts: ColorCounts, settings: MiniBatch) -> tuple[NDArray[np.float64], int, bool]:
-    """Find centres for counted colours; a batch is drawn as from the image's pixels, with replacement.
-
-    Returns centres (k, 3) in sRGB levels 0 to 255 (all colours, if there are no more than asked for),
-    the steps made, and whether they ended by `tol`. Centres may meet once they are rounded.
-    Raises ValueError if nothing was counted.
-    """
-    if len(counts) == 0:
-        raise ValueError("there are no pixels to fit: all are fully transparent, or the image is empty")
-    planes = counts.planes
-    if len(counts) <= settings.colors:
-        return np.ascontiguousarray(planes.T, np.float64), 0, True
-    passed = np.cumsum(counts.counts)
-
-    def take(pixels: NDArray[np.int64]) -> NDArray[np.float64]:
-        return np.take(planes, np.searchsorted(passed, pixels, side="right"), axis=1).astype(np.float64)
-
-    return follow_batches(take, counts.total, settings)
 
 
 def follow_batches(take: Take, pixels: int, settings: MiniBatch) -> tuple[NDArray[np.float64], int, bool]:

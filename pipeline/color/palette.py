@@ -30,6 +30,11 @@ class Palette:
         return ["#" + bytes(color).hex() for color in self.colors]
 
 
+def pixels_of(labels: NDArray[np.int32], counts: NDArray[np.int64], k: int) -> NDArray[np.int64]:
+    """Pixels of each of k clusters: sums of whole numbers, which floats hold exactly up to 2⁵³."""
+    return np.bincount(labels, weights=counts, minlength=k).astype(np.int64)
+
+
 def palette_order(colors: NDArray[np.uint8], counts: NDArray[np.int64]) -> NDArray[np.int64]:
     """Positions (k,) of the colours (k, 3) in the order of a palette; luma is Rec. 601's."""
     r, g, b = colors.T.astype(np.int64)

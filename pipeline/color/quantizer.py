@@ -1,15 +1,16 @@
 """count → fit → map, for an array."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
+from difflib import get_close_matches
 from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.color.clusters import describe_clusters
-from pipeline.color.codebook import Method
+from pipeline.color.checks import require_whole
+from pipeline.color.codebook import MAX_COLORS, Method
 from pipeline.color.counts import ColorCounts, count_colors
 from pipeline.color.dither import dither as dithered
 from pipeline.color.dynamic import Dynamic
@@ -64,12 +65,12 @@ class Quantized:
 
     @property
     def cluster_centers_(self) -> NDArray[np.float64]:
-        """Mean of each cluster (k, 3), in sRGB levels; `palette.colors` are these in 8 bits."""
-        return describe_clusters(self.counts, self.fit.labels, len(self.palette)).centroids
+        """The palette's colours (k, 3), in sRGB levels: the labels are the nearest of these."""
+        return self.palette.colors.astype(np.float64)
 
     @property
     def inertia_(self) -> float:
-        """Σ squared distance to the palette's colours (OpenCV: compactness), in units of the space."""
+        """Σ squared distance to these centres (OpenCV: compactness), in units of the space."""
         return self.fit.inertia
 
     @property
@@ -90,13 +91,14 @@ def quantize(
     colors : int, 1 to 65,536, or "auto", or (k, 3) uint8 array
         An image with fewer distinct colours keeps them all, and is reproduced exactly. "auto": as few
         as reach the target given as `psnr`, `mse` or `delta_e_p95`. An array is a palette to use as
-        it is. Of no account to "dynamic".
-    method : "kmeans", "minibatch" or "dynamic"
+        it is, such as `read_palette` gives. Of no account to "dynamic".
+    method : "kmeans", "minibatch", "dynamic" or "palette"
     dither : "none", "floyd-steinberg" or "ordered"
         Of `image`; `labels` are never dithered.
     **settings
         Of `KMeans` (init, attempts, max_iter, tol, eps, seed, color_space, small_areas), of `Sampled`
-        (batch_pixels, refine) or of `Dynamic` (threshold, metric, split_on, …); `max_colors` with "auto".
+        (batch_pixels, refine), of `Dynamic` (threshold, metric, split_on, …) or of `GivenPalette`
+        (color_space, metric); `max_colors` with "auto".
 
     Returns
     -------
@@ -107,7 +109,7 @@ def quantize(
     ------
     ValueError
         If the image has another shape or type, or no pixel that is not fully transparent, or a
-        setting is out of its range.
+        setting is unknown or out of its range.
 
     Examples
     --------
@@ -130,23 +132,44 @@ def quantize(
     return Quantized(labels, alpha, shown, fitted, counts)
 
 
+_METHODS = ("kmeans", "minibatch", "dynamic", "palette")
+
+
 def _method(colors: Any, method: str, settings: dict[str, Any]) -> Method:
     """The method for these settings."""
-    if method not in ("kmeans", "minibatch", "dynamic"):
-        raise ValueError(f"method must be 'kmeans', 'minibatch' or 'dynamic', not {method!r}")
+    if method not in _METHODS:
+        raise ValueError(f"method must be one of {', '.join(_METHODS)}, not {method!r}")
+    given = isinstance(colors, np.ndarray) and colors.ndim
+    if method == "palette" and not given:
+        raise ValueError(f"method 'palette' needs colors, an array (k, 3) of uint8, not {colors!r}")
+    if given and method in ("minibatch", "dynamic"):
+        raise ValueError(f"an array of colors is for method 'palette', not {method!r}")
     if method == "dynamic":
-        return Dynamic(**settings)
-    if isinstance(colors, np.ndarray) and colors.ndim:
-        return GivenPalette(colors, **settings)
+        return Dynamic(**_known(settings, Dynamic))
+    if given:
+        return GivenPalette(colors, **_known(settings, GivenPalette))
     if isinstance(colors, str) and colors == "auto":
         targets = [(measure, settings.pop(measure)) for measure in MEASURES if measure in settings]
         if len(targets) != 1 or method != "kmeans":
             raise ValueError(f"colors='auto' is for method='kmeans' with one of {', '.join(MEASURES)}")
-        return Target(*targets[0], KMeans(settings.pop("max_colors", 256), **settings))
+        most = settings.pop("max_colors", 256)
+        require_whole("max_colors", most, 1, MAX_COLORS)
+        return Target(*targets[0], KMeans(most, **_known(settings, KMeans, "max_colors", *MEASURES)))
     if method == "minibatch":
         batches = {name: settings.pop(name) for name in ("batch_pixels", "refine") if name in settings}
-        return Sampled(KMeans(colors, **settings), **batches)
-    return KMeans(colors, **settings)
+        return Sampled(KMeans(colors, **_known(settings, KMeans, "batch_pixels", "refine")), **batches)
+    return KMeans(colors, **_known(settings, KMeans))
+
+
+def _known(settings: dict[str, Any], kind: type, *more: str) -> dict[str, Any]:
+    """The settings, all of which a kind of method has; `more` are known too."""
+    names = [*(each.name for each in fields(kind) if each.name not in ("colors", "kmeans")), *more]
+    for name in settings:
+        if name not in names:
+            near = get_close_matches(name, names, n=1)
+            hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
+            raise ValueError(f"unknown setting {name!r}; {hint}")
+    return settings
 
 
 @cache

@@ -12,10 +12,13 @@ from numpy.typing import NDArray
 from pipeline.color import points
 from pipeline.color.bands import Bands
 from pipeline.color.checks import require_whole
-from pipeline.color.minibatch import MAX_COLORS, MiniBatch, follow_batches
+from pipeline.color.codebook import MAX_COLORS
+from pipeline.color.minibatch import MiniBatch, follow_batches
 from pipeline.color.warmup import announced
 
 _PASSES = 50  # exact steps of `refine`, at most
+_MOVES = 16  # passes in which a centre is put on a far pixel: batches may not have met a few of those
+_MOST_MOVED = 1024
 _FEW = 1 << 20  # pixels; a pass over them costs no more than the batches did
 SCALES = ("none", "std", "range")
 
@@ -195,10 +198,12 @@ def _settle(
 ) -> tuple[_Pass, bool]:
     """Label all pixels, after so many Lloyd steps on them or fewer; `centers` is changed in place.
 
-    A centre that is left without pixels is put on the farthest pixel of another cluster.
+    A centre that is left without pixels is put on the farthest pixel of another cluster; so is, if
+    there are steps, one that costs less where it is than that pixel does.
     Returns the last pass, and whether less than `tol` of the inertia fell in it.
     """
     before = math.inf
+    moves = _MOVES if passes and len(centers) <= _MOST_MOVED else 0
     while True:
         last = _label(bands, frame, centers)
         empty = np.flatnonzero(last.seen == 0)
@@ -207,6 +212,13 @@ def _settle(
         if len(worst):
             centers[empty[: len(worst)]] = last.farthest[worst]
             continue
+        if moves:
+            moves -= 1
+            cost, spared = _cheapest(frame.scaled(centers.T).T, last.seen)
+            if last.worst.max() > cost:
+                centers[spared] = last.farthest[last.worst.argmax()]
+                continue
+            moves = 0
         settled = before - last.inertia <= tol * last.inertia
         if passes == 0 or settled:
             return last, settled
@@ -214,6 +226,18 @@ def _settle(
         passes -= 1
         some = last.seen > 0
         centers[some] = last.sums[some] / last.seen[some, None]
+
+
+def _cheapest(scaled: NDArray[np.float64], seen: NDArray[np.int64]) -> tuple[float, int]:
+    """The least that merging a cluster into another adds to the inertia (Ward), and which it is."""
+    least, cheapest = math.inf, 0
+    for i, center in enumerate(scaled):
+        squares = ((scaled - center) ** 2).sum(axis=1)
+        costs = squares * (seen * (float(seen[i]) / np.maximum(seen + seen[i], 1)))
+        costs[i] = math.inf
+        if costs.min() < least:
+            least, cheapest = float(costs.min()), i
+    return least, cheapest
 
 
 def _order(centers: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.int64]:

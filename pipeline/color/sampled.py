@@ -31,6 +31,8 @@ class Sampled:
 
     def __post_init__(self) -> None:
         self._batches()
+        if not isinstance(self.refine, bool):
+            raise ValueError(f"refine must be true or false, not {self.refine!r}")
 
     def fit(self, counts: ColorCounts) -> Codebook:
         """Find `colors` colours, or all there are if the counts have no more."""
@@ -41,7 +43,7 @@ class Sampled:
         space = SPACES[wanted.color_space]
         points = space.place(counts.planes)
         weights = emphasize(counts, wanted.small_areas)
-        passed = np.cumsum(weights)
+        passed = np.cumsum(weights // np.gcd.reduce(weights))  # draws are the same for any multiple
 
         def take(pixels: NDArray[np.int64]) -> NDArray[np.float64]:
             return np.take(points, np.searchsorted(passed, pixels, side="right"), axis=1).astype(np.float64)
@@ -54,9 +56,9 @@ class Sampled:
         if self.refine:
             stop = float(wanted.tol), float(wanted.eps * space.unit), int(wanted.max_iter)
             steps, converged = refine(tree, squares, centroids, clusters, stop)
-        # Without exact steps the 8-bit colours are those of the batches: no more than one step follows.
-        colors, labels = settle(tree, space, squares, centroids, wanted.tol if self.refine else np.inf)
-        return Codebook(colors, labels, steps, converged, space=wanted.color_space)
+        left = wanted.max_iter - steps if self.refine and wanted.eps == 0 else 0
+        found = settle(tree, space, centroids, (wanted.tol, left), counts.counts)
+        return Codebook(found.colors, found.labels, steps + found.steps, converged, space=wanted.color_space)
 
     def _batches(self) -> MiniBatch:
         return MiniBatch(self.kmeans.colors, self.batch_pixels, seed=self.kmeans.seed)

@@ -40,12 +40,12 @@ _ANY = "a palette (.gpl, .act, .ase, .hex, .txt, .json, or a picture: .png, .gif
 _CONTROL = re.compile("[\x00-\x08\x0e-\x19\x1b-\x1f]")
 
 
-def read_palette(path: Path) -> NDArray[np.uint8]:
+def read_palette(path: Path | str) -> NDArray[np.uint8]:
     """Read a palette.
 
     Parameters
     ----------
-    path : Path
+    path : Path or str
         A file of one of the kinds told above, of at most 32 MB; a picture of at most 16 megapixels.
 
     Returns
@@ -59,6 +59,7 @@ def read_palette(path: Path) -> NDArray[np.uint8]:
         When there is no such file, or it cannot be read, is none of these, is damaged, or has no
         colour or too many. The message tells the path, what was expected and found, and what to do.
     """
+    path = Path(path)
     where = str(path).encode("utf-8", "backslashreplace").decode()
     try:
         return _colors_of(_content(path), path.suffix.lower())

@@ -23,6 +23,7 @@ from pipeline.files.profiles import to_srgb
 _FORMATS = ("png", "gif", "bmp")
 _SIGNATURES = (b"\x89PNG\r\n\x1a\n", b"GIF87a", b"GIF89a")
 _MOST_PIXELS = 16_000_000
+_MOST_COLORS = 4096  # of a palette that somebody has drawn; a photograph has ten times as many
 
 
 def is_picture(data: bytes) -> bool:
@@ -36,7 +37,7 @@ def picture_colors(data: bytes) -> Iterator[list[int]]:
     Raises
     ------
     ValueError
-        When it is damaged or has more than 16 million pixels.
+        When it is damaged or has more than 16 million pixels or 4096 colours.
     """
     try:
         colors = _visible(data)
@@ -47,7 +48,13 @@ def picture_colors(data: bytes) -> Iterator[list[int]]:
         ) from error
     except ImageError as error:
         raise ValueError(str(error)) from error
-    for place in _first_places(colors):
+    places = _first_places(colors)
+    if len(places) > _MOST_COLORS:
+        raise ValueError(
+            f"expected a picture of a palette, of at most {_MOST_COLORS} colours, found {len(places)}; "
+            "give a picture that shows the palette alone"
+        )
+    for place in places:
         yield colors[place].tolist()
 
 

@@ -35,11 +35,9 @@ class Leftovers:
         return len(self.orphans) + len(self.strays)
 
     def files(self) -> Iterator[str]:
-        """Paths of all the files, relative to the output root."""
-        for orphan in self.orphans:
-            yield from (
-                output.path for output in orphan.record.outputs.values() if output.path not in self.owned
-            )
+        """Paths of all the files, relative to the output root; one that images share, once."""
+        outputs = (output for orphan in self.orphans for output in orphan.record.outputs.values())
+        yield from dict.fromkeys(output.path for output in outputs if output.path not in self.owned)
         yield from self.strays
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 from typing import Literal, NamedTuple
 
+from pipeline.errors import OutputError
 from pipeline.jobs.manifest import Manifest
 from pipeline.jobs.plan import Decision, Evidence, Orphan, Plan, Reason, Request
 from pipeline.jobs.records import OutputFacts, Record
@@ -91,7 +92,12 @@ class _Members:
         why = self._why_anew(request, evidence)
         kept = None
         if (request.freeze and why) or (not why and any(decision.work for decision in self._decisions)):
-            kept = self._palette_there(evidence)
+            kept = self._palette_there(request.freeze, evidence)
+            if request.freeze and not kept and not self._can_be_found_again(request, evidence):
+                raise OutputError(
+                    f"{shared_path(self._name)}.json: expected the palette that quantize.freeze keeps, found "
+                    "its files missing or changed; put them back, or find another with quantize.freeze: false"
+                )
             why = "" if kept else why or "no palette is there"
         decisions = self._decisions
         if why:
@@ -104,16 +110,32 @@ class _Members:
             ]
         return Group(self._name, decisions, kept.shared if kept else {}, kept.members if kept else "")
 
-    def _palette_there(self, evidence: Evidence) -> Record | None:
-        """A record whose palette is there, all files of it as recorded."""
+    def _palette_there(self, freeze: bool, evidence: Evidence) -> Record | None:
+        """A record whose palette is there, all files of it as recorded; a frozen one outlives its images."""
         seen: set[str] = set()
-        for _, record in self._done:
+        for record in self._painted(freeze):
             if not record.shared or record.shared["shared"].sha256 in seen:
                 continue
             seen.add(record.shared["shared"].sha256)
             if all(evidence.output_digest(file.path) == file.sha256 for file in record.shared.values()):
                 return record
         return None
+
+    def _painted(self, freeze: bool) -> list[Record]:
+        gone = [orphan.record for orphan in self._gone] if freeze else []
+        return [*(record for _, record in self._done), *gone]
+
+    def _can_be_found_again(self, request: Request, evidence: Evidence) -> bool:
+        """Whether there was no palette, or one whose images are just those that are there."""
+        if not any(record.shared for record in self._painted(freeze=True)):
+            return True
+        members = all(
+            bool(record.shared) and not record.frozen and record.recipe == request.digest
+            for _, record in self._done
+        )
+        others = len(self._done) < len(self._decisions) or len({r.members for _, r in self._done}) > 1
+        reasons = all(not d.work or d.reason in _REMAPPED for d in self._decisions)
+        return members and not others and reasons and not self._who_has_gone(evidence)
 
     def _why_anew(self, request: Request, evidence: Evidence) -> str:
         """Why the palette has to be found anew, or nothing."""

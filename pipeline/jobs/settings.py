@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from pipeline.color.codebook import Method
 from pipeline.color.dynamic import Dynamic
-from pipeline.color.given import GivenPalette
+from pipeline.color.given import GivenPalette, Shareable
 from pipeline.color.kmeans import KMeans
 from pipeline.color.sampled import Sampled
 from pipeline.color.target import Target
@@ -31,6 +31,11 @@ class SharedPalette:
     files: dict[str, OutputFacts]
     members: str
     frozen: bool = False
+
+    @property
+    def path(self) -> str:
+        """Where it is, relative to the output root."""
+        return self.files["shared"].path
 
 
 @dataclass(frozen=True, eq=False)
@@ -64,10 +69,21 @@ class Settings:
     recipe: str
     shared: SharedPalette | None = None
 
+    @property
+    def shared_method(self) -> Method:
+        """How a palette is found that images share."""
+        return Shareable(self.method) if isinstance(self.method, Dynamic) else self.method
+
     def sharing(self, palette: SharedPalette) -> "Settings":
         """The settings for images that get a shared palette."""
         metric = self.method.metric if isinstance(self.method, Dynamic) else None
-        return replace(self, method=GivenPalette(palette.colors, self.color_space, metric), shared=palette)
+        return replace(
+            self,
+            method=GivenPalette(palette.colors, self.color_space, metric),
+            about={"method": "palette", "palette": palette.path, "color_space": self.color_space},
+            asked=None if palette.frozen else self.asked,
+            shared=palette,
+        )
 
 
 def settings_of(spec: JobSpec, recipe: str) -> Settings:

@@ -129,7 +129,7 @@ class Sharing:
 
 def fit_group(settings: Settings, scope: str, task: Fitting) -> SharedPalette:
     """Find the palette of a group and write its files; what is there with the same bytes stays."""
-    fitted = fit_palette(task.counts, settings.method)
+    fitted = fit_palette(task.counts, settings.shared_method)
     about = {
         "scope": scope,
         "group": task.group,

@@ -87,7 +87,8 @@ class Quantize(Section):
         default=0.0,
         ge=0,
         description="k-means also stops once no centroid moves farther than this, in units of the colour "
-        "space (8-bit levels in srgb).",
+        "space (8-bit levels in srgb). If given, steps are Lloyd's own; else they go beyond the means, "
+        "which is faster.",
     )
     seed: int = Field(
         default=0,
@@ -103,8 +104,8 @@ class Quantize(Section):
         default=0.0,
         ge=0,
         le=1,
-        description="Protects small areas of colours of their own: from 0, every pixel weighs the same, "
-        "to 1, every region of colour space weighs the same.",
+        description="Protects small areas of vivid colours: from 0, every pixel weighs the same, to 1, those "
+        "that stand out from the image's own spread of colours weigh up to a thousand times as much.",
     )
     batch_pixels: int = Field(default=65536, ge=1, le=2**24, description="Pixels of each step of minibatch.")
     refine: bool = Field(
@@ -207,6 +208,14 @@ class Quantize(Section):
             raise WrongKeyError(
                 "freeze", "nothing is shared with quantize.scope 'image'; set 'folder' or 'job'"
             )
+        if self.method == "dynamic" and self.scope != "image":
+            for key, value in (("split_on", "color"), ("criterion", "radius")):
+                if getattr(self, key) != value:
+                    raise WrongKeyError(
+                        key,
+                        f"images that share a palette get its nearest colours, which {getattr(self, key)!r} "
+                        f"does not bound; set quantize.scope 'image', or {key}: {value}",
+                    )
         given = self.initial_colors
         most = "max_colors" if self.colors == "auto" else "colors"
         if given is not None and len(given) > getattr(self, most):

@@ -14,8 +14,8 @@ from typing import NamedTuple, Protocol, TypeVar
 
 import numpy as np
 
+from pipeline.color.codebook import MAX_COLORS
 from pipeline.color.counts import ColorCounts, count_colors
-from pipeline.color.kmeans import MAX_COLORS
 from pipeline.color.mapping import fit_palette
 from pipeline.color.metrics import measure
 from pipeline.color.warmup import warm_up

@@ -151,7 +151,7 @@ def decode(
         notes += tuple(f"Pillow: {text}" for text in dict.fromkeys(warned))
     if opacity is not None and alpha == "flatten":
         if flatten(pixels, opacity, background):
-            notes += (f"half-transparent pixels laid over {background}",)
+            notes += (laid_over(background),)
         opacity = None if opacity.min() == 255 else opacity
     return Raster(pixels, opacity, source.sha256, source.stat, header, notes)
 
@@ -165,6 +165,11 @@ def read_image(
 ) -> Raster:
     """Read and decode an image in one step; parameters and errors as in `read_source` and `decode`."""
     return decode(read_source(path), formats, max_pixels, alpha, background)
+
+
+def laid_over(background: tuple[int, int, int]) -> str:
+    """The note of an image in which `flatten` found something to do."""
+    return f"half-transparent pixels laid over {background}"
 
 
 def flatten(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8], background: tuple[int, int, int]) -> bool:
@@ -216,13 +221,18 @@ def _decoded(
     return color, cover, header, notes
 
 
-def _frame_note(image: ImageFile.ImageFile, header: Header) -> tuple[str, ...]:
-    """Say which of several pictures is read."""
+def pages_note(header: Header) -> tuple[str, ...]:
+    """The note of a file of several pictures, of which the first is read."""
     if header.frames > 1:
         return (f"frame 1 of {'several' if header.format in ('gif', 'tiff') else header.frames}",)
+    return ()
+
+
+def _frame_note(image: ImageFile.ImageFile, header: Header) -> tuple[str, ...]:
+    """Say which of several pictures is read."""
     if header.format == "ico" and len(sizes := image.info.get("sizes", ())) > 1:
         return (f"the largest of {len(sizes)} pictures",)
-    return ()
+    return pages_note(header)
 
 
 def _array(image: Image.Image) -> NDArray[np.uint8]:

@@ -116,6 +116,21 @@ def open_regular(path: Path) -> Iterator[tuple[FileIO, os.stat_result]]:
         raise failed_reading(error, name) from error
 
 
+def unchanged(found: os.stat_result, size: int, name: str) -> None:
+    """Refuse a file whose size is not that of which its header told.
+
+    Raises
+    ------
+    ChangedWhileReading
+        When it is not.
+    """
+    if found.st_size != size:
+        raise ChangedWhileReading(
+            f"{name}: expected {size} bytes as when its header was read, found {found.st_size}; "
+            "run again once nothing writes to it"
+        )
+
+
 def shown(path: Path) -> str:
     """Give a file's name, without its folders, in a form that can be written down."""
     return os.fsencode(path.name).decode("utf-8", "backslashreplace")

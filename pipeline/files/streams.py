@@ -1,0 +1,142 @@
+"""PNG, JPEG and WebP files from top to bottom, in bounded memory (WebP: one decoded picture)."""
+
+import logging
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyvips
+from numpy.typing import NDArray
+
+from pipeline.errors import ImageError
+from pipeline.files.containers import check_jpeg_data
+from pipeline.files.failures import failed_decoding
+from pipeline.files.headers import Header
+from pipeline.files.patches import Look, Patch, blank, rebanded
+from pipeline.files.sources import open_regular, shown, unchanged
+from pipeline.files.windows import Window, cover
+
+# What libvips logs is told by errors already.
+logging.getLogger("pyvips").addHandler(logging.NullHandler())
+
+BAND_ROWS = 64
+_LOADERS = {
+    "jpeg": ("jpegload_source", {"unlimited": True}),
+    "png": ("pngload_source", {"unlimited": True}),
+    "webp": ("webpload_source", {}),
+}
+_CHANNELS = {"1": 1, "L": 1, "I;16": 1, "I;16B": 1, "LA": 2, "RGB": 3, "RGBA": 4}
+_GREY_ALPHA = "LA;16B"  # held as RGBA by Pillow
+_DEPTHS = {"uchar": np.uint8, "ushort": np.uint16}
+
+
+class StreamReader:
+    """Reads a file from top to bottom, each time anew; for one thread.
+
+    Parameters
+    ----------
+    path : Path
+        The file.
+    header : Header
+        Its header: format and size.
+    look : Look
+        How its pixels are to be read, from `expanded`.
+    """
+
+    def __init__(self, path: Path, header: Header, look: Look) -> None:
+        self._path = path
+        self._header = header
+        self._look = look
+
+    def read(self, window: Window) -> Patch:
+        """Refuse: such a file cannot be entered in the middle.
+
+        Raises
+        ------
+        ValueError
+            Always; a layout of the kind "rows" says so before.
+        """
+        raise ValueError(f"{shown(self._path)} can only be read from top to bottom, not at {window}")
+
+    def bands(self, rows: int) -> Iterator[Patch]:
+        """Read all from top to bottom, so many rows at a time.
+
+        Raises
+        ------
+        ImageError
+            When the file cannot be decoded. What was given before is not to be trusted then: some
+            damage shows only at the end.
+        """
+        return rebanded(self._decoded(), self._header.height, rows)
+
+    def _decoded(self) -> Iterator[Patch]:
+        height, width = self._header.height, self._header.width
+        with open_regular(self._path) as (file, found):
+            unchanged(found, self._header.bytes, shown(self._path))
+            with self._told("before its first row"):
+                if self._header.format == "jpeg":
+                    # libvips fails at each warning of the decoder but those of the very last rows.
+                    with open(file.fileno(), "rb", closefd=False) as stream:
+                        check_jpeg_data(stream)
+                image = self._opened(file.fileno())
+                region = pyvips.Region.new(image)
+            for window in cover(height, width, min(BAND_ROWS, height), width):
+                with self._told(str(window)):
+                    data = region.fetch(0, window.row, width, window.height)
+                    samples = np.frombuffer(data, _DEPTHS[image.format])
+                    patch = blank(window, self._look.alpha)
+                    self._paint(samples.reshape(window.height, width, image.bands), patch)
+                yield patch
+
+    def _opened(self, descriptor: int) -> Any:
+        """Open the file in libvips; a region of it is filled in this thread alone."""
+        # The copy of the descriptor that libvips takes begins to read where this one stands.
+        os.lseek(descriptor, 0, os.SEEK_SET)
+        loader, options = _LOADERS[self._header.format]
+        source = pyvips.Source.new_from_descriptor(descriptor)
+        image = getattr(pyvips.Image, loader)(source, access="sequential", fail_on="warning", **options)
+        expected = (self._header.width, self._header.height)
+        if (image.width, image.height) != expected:
+            raise ValueError(
+                f"it decodes to {image.width} × {image.height}, not {expected[0]} × {expected[1]}"
+            )
+        channels = 2 if self._look.stored == _GREY_ALPHA else _CHANNELS[self._look.mode]
+        if image.format not in _DEPTHS or image.bands < channels:
+            raise ValueError(f"it decodes to {image.bands} channels of {image.format}")
+        return image
+
+    def _paint(self, samples: NDArray[Any], patch: Patch) -> None:
+        if self._look.stored == _GREY_ALPHA:
+            samples = samples[..., [0, 0, 0, 1]]
+        # A transparent colour comes as one channel more; the policy finds it by the colour itself.
+        samples = samples[..., : _CHANNELS[self._look.mode]]
+        if samples.dtype == np.uint16 and not self._look.mode.startswith("I;16"):
+            samples = (samples >> 8).astype(np.uint8)
+        self._look.paint(samples, patch.pixels, patch.alpha)
+
+    @contextmanager
+    def _told(self, place: str) -> Iterator[None]:
+        try:
+            yield
+        except ImageError:
+            raise
+        except Exception as error:
+            detail = " ".join(getattr(error, "detail", str(error)).split()) or type(error).__name__
+            cut = "remature end" in detail or "ot enough" in detail
+            name = f"{shown(self._path)}, {place}"
+            kind = (
+                EOFError if cut else type(error) if isinstance(error, OSError | MemoryError) else ValueError
+            )
+            failed = error if kind is type(error) else kind(detail)
+            raise failed_decoding(failed, name, self._header.format) from error
+
+
+def expanded(look: Look) -> Look:
+    """Tell how the pixels look once a palette's colours stand in the place of its indices."""
+    if look.mode == "P":
+        mode = "RGBA" if look.alpha else "RGB"
+        return Look(mode, look.stored, mode, None, look.profile, None, look.alpha)
+    return Look(look.mode, look.stored, look.mode, look.key, look.profile, None, look.alpha)

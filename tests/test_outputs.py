@@ -336,3 +336,46 @@ def test_what_a_killed_writer_leaves_is_swept(tmp_path):
 
 def test_folders_can_be_flushed(tmp_path):
     flush_folder(tmp_path)
+
+
+def test_a_file_that_is_written_bit_by_bit_becomes_final_with_its_group(tmp_path):
+    commit = Commit(tmp_path)
+    commit.stage("a", {"labels/a": b"x"})
+    staged = commit.stage_written("a", "quantized/a", lambda file: [file.write(bytes([n])) for n in range(5)])
+    assert not (tmp_path / "quantized/a").exists()
+    assert commit.publish() == {}
+    assert staged == OutputFile("quantized/a", 5, hashlib.sha256(bytes(range(5))).hexdigest())
+    assert (tmp_path / "quantized/a").read_bytes() == bytes(range(5))
+    assert debris(tmp_path) == []
+
+
+def test_a_written_file_that_is_there_already_is_not_touched(tmp_path):
+    def again():
+        commit = Commit(tmp_path)
+        commit.stage_written("a", "quantized/a", lambda file: file.write(b"12345"))
+        assert commit.publish() == {}
+        assert debris(tmp_path) == []
+        return (tmp_path / "quantized/a").stat()
+
+    first = again()
+    assert again() == first
+    (tmp_path / "quantized/a").write_bytes(b"12346")
+    again()
+    assert (tmp_path / "quantized/a").read_bytes() == b"12345"
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"), [(OSError(errno.ENOSPC, "full"), OutputNotWritable), (KeyError("x"), KeyError)]
+)
+def test_half_a_written_file_takes_its_group_along(tmp_path, error, raised):
+    def write(file):
+        file.write(b"half")
+        raise error
+
+    commit = Commit(tmp_path)
+    commit.stage("a", {"labels/a": b"x"})
+    commit.stage("b", {"labels/b": b"y"})
+    with pytest.raises(raised):
+        commit.stage_written("a", "quantized/a", write)
+    assert commit.publish() == {}
+    assert [path.name for path in tmp_path.rglob("*") if path.is_file()] == ["b"]

@@ -74,7 +74,7 @@ def test_pictures_have_the_smallest_kind_that_can_hold_them(tmp_path, kind, colo
     files, _ = make(tmp_path, pixels, alpha, quantize={"colors": colors, "init": "wu", "max_iter": 2})
     values = colors + (kind in ("binary", "any"))
     indexed = values <= 256 and kind not in ("half", "any")
-    mode = "P" if indexed else "RGB" if kind == "none" else "RGBA"
+    mode = "P" if indexed else "RGB" if kind in ("none", "opaque") else "RGBA"
     assert opened(files["quantized"]).mode == mode
     assert opened(files["labels"]).mode == ("L" if values <= 256 else "I;16")
     if indexed:

@@ -43,7 +43,7 @@ def test_the_defaults(tmp_path):
     assert vars(found.method) == vars(KMeans())
     assert vars(found.method) == vars(KMeans(16, "auto", 1, 100, 1e-4, 0, 0.0, "srgb", 0.0))
     assert (found.asked, found.color_space, found.dither) == (16, "srgb", "none")
-    assert (found.quantized, found.labels, found.palettes) == (True, True, ("json",))
+    assert (found.pictures, found.palettes) == ({"quantized": "png", "labels": "png"}, ("json",))
     assert found.recipe == "r"
     assert found.shared is None
 
@@ -74,7 +74,7 @@ def test_every_key_arrives(tmp_path):
     )
     found = settings_of(spec, "r")
     assert (found.formats, found.max_pixels, found.skip_unsupported) == (("gif", "png"), 1_500_000, True)
-    assert (found.quantized, found.labels, found.palettes) == (False, False, ("gpl", "json"))
+    assert (found.pictures, found.palettes) == ({}, ("gpl", "json"))
     assert vars(found.method) == vars(KMeans(300, "wu", 2, 3, 0.5, 9, 0.25, "oklab", 0.75))
     assert (found.asked, found.color_space, found.dither) == (300, "oklab", "ordered")
     assert (found.alpha, found.background) == ("flatten", (10, 11, 12))

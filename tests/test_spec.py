@@ -95,7 +95,7 @@ def test_two_roots_are_enough_and_start_from_the_job_files_folder(
         ("compute: {colors: 16}", "3:11: compute.colors: unknown key; did you mean 'quantize.colors'?"),
         ("colors: 16", "3:1: colors: unknown key; did you mean 'quantize.colors'?"),
         ("quantise: {}", "3:1: quantise: unknown key; did you mean 'quantize'?"),
-        ("zebra: 1", "3:1: zebra: unknown key; valid here: input, output, quantize, regions, compute"),
+        ("zebra: 1", "3:1: zebra: unknown key; valid here: input, output, quantize, regions, large, compute"),
         (
             "compute: {cluster: address}",
             "3:1: compute.address: required, because compute.cluster is 'address'; such as 'tcp://host:8786'",

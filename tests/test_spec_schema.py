@@ -33,7 +33,14 @@ def test_only_the_roots_are_required() -> None:
     schema = json_schema()
     required = {key: node.get("required", []) for key, node in schema["properties"].items()}
     assert schema["required"] == ["input", "output"]
-    assert required == {"input": ["root"], "output": ["root"], "quantize": [], "regions": [], "compute": []}
+    assert required == {
+        "input": ["root"],
+        "output": ["root"],
+        "quantize": [],
+        "regions": [],
+        "large": [],
+        "compute": [],
+    }
 
 
 def test_a_section_may_be_null_unless_it_holds_a_required_key() -> None:
@@ -43,5 +50,6 @@ def test_a_section_may_be_null_unless_it_holds_a_required_key() -> None:
         "output": "object",
         "quantize": ["object", "null"],
         "regions": ["object", "null"],
+        "large": ["object", "null"],
         "compute": ["object", "null"],
     }

@@ -34,6 +34,7 @@ def test_only_the_roots_and_the_number_of_colours_are_live() -> None:
         "output": {"root": "../out", "quantized": None, "labels": None, "palette": None},
         "quantize": {"target": None, "colors": 16},
         "regions": None,
+        "large": None,
         "compute": None,
     }
 

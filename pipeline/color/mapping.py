@@ -72,18 +72,40 @@ def paint(
     Pixels of alpha 0 get `len(palette)`. The type is uint8 if every label fits, else uint16.
     """
     clear = len(fitted.palette)
-    highest = clear if alpha is not None and not alpha.all() else clear - 1
+    lookup = lookup_of(counts.codes, fitted.labels, clear, alpha is not None and not alpha.all())
+    labels = np.empty(pixels.shape[:2], lookup.dtype)
+    paint_part(pixels, alpha, lookup, clear, labels)
+    return labels
+
+
+def lookup_of(
+    codes: NDArray[np.uint32], labels: NDArray[np.int32], clear: int, transparent: bool
+) -> NDArray[Any]:
+    """The table from colour code to label of `clear` colours, this thread's until it asks for the next.
+
+    transparent : whether there are pixels that get the label `clear`. Raises ValueError if a label does
+    not fit 16 bits.
+    """
+    highest = clear if transparent else clear - 1
     if highest > np.iinfo(np.uint16).max:
         raise ValueError(
             f"{clear} colours and a label for transparent pixels do not fit 16 bits; ask for {clear - 1}"
         )
-    dtype = np.uint8 if highest < 256 else np.uint16
-    lookup = _lookups.of(dtype)
-    kernels.fill_lookup(counts.codes, fitted.labels, lookup)
-    labels = np.empty(pixels.shape[:2], dtype)
+    lookup = _lookups.of(np.uint8 if highest < 256 else np.uint16)
+    kernels.fill_lookup(codes, labels, lookup)
+    return lookup
+
+
+def paint_part(
+    pixels: NDArray[np.uint8],
+    alpha: NDArray[np.uint8] | None,
+    lookup: NDArray[Any],
+    clear: int,
+    labels: NDArray[Any],
+) -> None:
+    """Write the labels of a window's pixels (height, width, 3) into `labels` (height, width), contiguous."""
     mask = np.empty(0, np.uint8) if alpha is None else alpha.reshape(-1)
     kernels.paint_labels(pixels.reshape(-1, 3), mask, lookup, clear, labels.reshape(-1))
-    return labels
 
 
 def show(

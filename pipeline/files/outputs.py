@@ -14,11 +14,11 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import NamedTuple
+from typing import BinaryIO, NamedTuple
 
 from pipeline.errors import OutputNotWritable
 
@@ -59,16 +59,38 @@ class Commit:
 
         Raises OutputNotWritable, leaving nothing of this image behind.
         """
-        group = self._groups.setdefault(key, [])
-        try:
+        with self._whole_group(key) as group:
             for path, data in files.items():
                 self._stage(group, self._root / path, data)
+        return [OutputFile(path, len(data), hashlib.sha256(data).hexdigest()) for path, data in files.items()]
+
+    def stage_written(self, key: str, path: str, write: Callable[[BinaryIO], None]) -> OutputFile:
+        """Have `write` write one more file of image `key`, of any size, beside its final name.
+
+        Raises OutputNotWritable, or what `write` raises, leaving nothing of this image behind.
+        """
+        with self._whole_group(key) as group:
+            final = self._root / path
+            temporary = self._temporary(final)
+            group.append(_Move(temporary, final))
+            with temporary.open("x+b") as file:
+                write(file)
+            size, digest = temporary.stat().st_size, _digest(temporary)
+            if _has_digest(final, size, digest):
+                group.pop()
+                temporary.unlink()
+        return OutputFile(path, size, digest)
+
+    @contextmanager
+    def _whole_group(self, key: str) -> Iterator[list[_Move]]:
+        """The moves of an image, which are taken back if one more cannot be made."""
+        try:
+            yield self._groups.setdefault(key, [])
         except BaseException as error:  # whatever it is, half a group must not become final
             self.discard(key)
             if isinstance(error, OSError):
                 raise _not_writable(error) from error
             raise
-        return [OutputFile(path, len(data), hashlib.sha256(data).hexdigest()) for path, data in files.items()]
 
     def discard(self, key: str) -> None:
         """Take back what was staged for image `key`."""
@@ -105,15 +127,17 @@ class Commit:
         return failed
 
     def _stage(self, group: list[_Move], final: Path, data: bytes) -> None:
-        folder = self._folder(final.parent)
+        temporary = self._temporary(final)
         if _has_content(final, data):
             return
-        # The name's hash, not the name, which may already be as long as the file system allows.
-        name = hashlib.sha256(os.fsencode(final.name)).hexdigest()[:12]
-        temporary = folder / DEBRIS.replace("*", f"{name}-{secrets.token_hex(4)}")
         group.append(_Move(temporary, final))
         with temporary.open("xb") as file:
             file.write(data)
+
+    def _temporary(self, final: Path) -> Path:
+        """A new name beside a file: of its name's hash, as the name may be as long as a name can be."""
+        name = hashlib.sha256(os.fsencode(final.name)).hexdigest()[:12]
+        return self._folder(final.parent) / DEBRIS.replace("*", f"{name}-{secrets.token_hex(4)}")
 
     def _folder(self, folder: Path) -> Path:
         """Make a folder below the root, refusing one that a link has moved elsewhere."""
@@ -201,6 +225,20 @@ def _has_content(path: Path, data: bytes) -> bool:
         return stat.S_ISREG(found.st_mode) and found.st_size == len(data) and path.read_bytes() == data
     except OSError:
         return False
+
+
+def _has_digest(path: Path, size: int, digest: str) -> bool:
+    """Tell whether a regular file of this size and SHA-256 is there."""
+    try:
+        found = path.lstat()
+        return stat.S_ISREG(found.st_mode) and found.st_size == size and _digest(path) == digest
+    except OSError:
+        return False
+
+
+def _digest(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def _not_writable(error: OSError) -> OutputNotWritable:

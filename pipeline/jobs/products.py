@@ -1,6 +1,7 @@
 """The files made of one image: quantized image, label map, palettes, regions."""
 
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, NamedTuple
 
 from numpy.typing import NDArray
@@ -14,8 +15,11 @@ from pipeline.color.regions import draw_boundaries, find_regions, merge_specks
 from pipeline.color.similarity import similarity
 from pipeline.files import exports, png
 from pipeline.files.bars import palette_png
+from pipeline.files.geotags import NOTHING, Carried, carried_tags
+from pipeline.files.headers import Header
 from pipeline.files.images import Raster
 from pipeline.files.tables import regions_csv
+from pipeline.jobs.canvas import Canvas
 from pipeline.jobs.records import RegionFacts
 from pipeline.jobs.settings import Settings
 
@@ -55,7 +59,9 @@ def make_products(settings: Settings, result: Mapped) -> Made:
         colors = result.fitted.palette.colors
         shown = dither(result.raster.pixels, result.raster.alpha, colors, settings.dither)
     products = _pictures(settings, result, labels, shown)
-    source = PaletteSource(result.key, _about(settings, result), result.counts, result.fitted)
+    clear = int((result.raster.alpha == 0).sum()) if result.raster.alpha is not None else 0
+    about = about_image(settings, result.key, result.counts, result.fitted, clear)
+    source = PaletteSource(result.key, about, result.counts, result.fitted)
     products += palette_files(settings, f"palettes/{result.key}", "palette", source)
     ssim = None
     if settings.ssim:
@@ -69,27 +75,31 @@ def make_products(settings: Settings, result: Mapped) -> Made:
 
 
 def _pictures(settings: Settings, result: Mapped, labels: NDArray[Any], shown: NDArray[Any]) -> list[Product]:
-    """Quantized image and label map; with 8 bits a sample both hold the same stream, made once.
-
-    shown : the label map, or the dithered places in the palette.
-    """
+    """Quantized image and label map. shown : the label map, or the dithered places in the palette."""
     alpha = result.raster.alpha
-    palette = result.fitted.palette
-    clear = alpha is not None and not alpha.all()
-    half = alpha is not None and bool(((alpha > 0) & (alpha < 255)).any())
-    depth = png.smallest_depth(len(palette) + clear)
-    samples = png.compress(labels, 8 * labels.itemsize) if settings.labels else None
+    height, width = labels.shape
+    canvas = Canvas(
+        width,
+        height,
+        result.fitted.palette.colors,
+        clear=alpha is not None and not alpha.all(),
+        half=alpha is not None and bool(((alpha > 0) & (alpha < 255)).any()),
+        formats=settings.pictures,
+    )
+    carried = carried_for(settings, result.key, result.raster.header)
     products = []
-    if settings.quantized:
-        if half or depth == 16:  # more than an indexed PNG can say
-            picture = png.truecolor(show(shown, palette.colors, alpha))
-        else:
-            same = samples if depth == 8 and shown is labels else None
-            picture = png.indexed(same or png.compress(shown, depth), palette.colors, clear)
-        products.append(Product("quantized", f"quantized/{result.key}.png", picture))
-    if samples:
-        products.append(Product("labels", f"labels/{result.key}.png", png.grey(samples)))
+    for picture, part in canvas.encode(labels, shown, alpha).items():
+        file = BytesIO()
+        canvas.write(file, picture, [part], carried, settings.overviews)
+        products.append(Product(picture, canvas.path(picture, result.key), file.getvalue()))
     return products
+
+
+def carried_for(settings: Settings, key: str, header: Header) -> Carried:
+    """What TIFF outputs take over from an image: where on Earth it lies, and its resolution."""
+    if header.format != "tiff" or "tiff" not in settings.pictures.values():
+        return NOTHING
+    return carried_tags(settings.input_root / key)
 
 
 class PaletteSource(NamedTuple):
@@ -116,15 +126,13 @@ def palette_files(settings: Settings, path: str, kind: str, source: PaletteSourc
     return products
 
 
-def _about(settings: Settings, result: Mapped) -> dict[str, Any]:
-    """The head of a palette JSON. Pixels of alpha 0 have the label after the last, if there are any."""
-    alpha = result.raster.alpha
-    clear = int((alpha == 0).sum()) if alpha is not None else 0
+def about_image(settings: Settings, key: str, counts: ColorCounts, fitted: Fit, clear: int) -> dict[str, Any]:
+    """The head of an image's palette JSON. clear : its fully transparent pixels, which have a label too."""
     return {
-        "image": result.key,
-        **about_fit(settings, result.counts, result.fitted),
-        "transparent": {"label": len(result.fitted.palette), "count": clear} if clear else None,
-        "mse": result.metrics.mse,
+        "image": key,
+        **about_fit(settings, counts, fitted),
+        "transparent": {"label": len(fitted.palette), "count": clear} if clear else None,
+        "mse": round(fitted.squared_error / counts.total, 6),
     }
 
 

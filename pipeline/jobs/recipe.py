@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.jobs.spec import JobSpec
 
-ALGORITHM_VERSION = 2
+ALGORITHM_VERSION = 3
 """Raised by hand whenever the same recipe would give other bytes: a change in counting, fitting,
 mapping or encoding. All images are then done anew, with "algorithm changed" as the reason."""
 
@@ -38,6 +38,7 @@ _OFF = {
     "quantize.eps": 0.0,
     "quantize.scope": "image",
     "quantize.small_areas": 0.0,
+    "output.overviews": False,
     "output.palette.tree": False,
     "output.ssim": False,
 }

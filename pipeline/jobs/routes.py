@@ -1,4 +1,8 @@
-"""The way each image takes, from its header alone: whole, or refused with the numbers."""
+"""The way each image takes, from its header alone: whole, in windows, or refused with the numbers.
+
+In windows go images above `large.above_megapixels`, and those that whole would not fit a worker's
+memory, if their files can be read in parts and nothing is asked for that needs all pixels at once.
+"""
 
 import os
 from dataclasses import dataclass
@@ -6,13 +10,22 @@ from pathlib import Path
 
 import psutil
 
-from pipeline.errors import EmptyFile, ImageError, TooManyPixels, TooMuchMemory, UnlistedFormat
+from pipeline.errors import (
+    EmptyFile,
+    ImageError,
+    TooManyPixels,
+    TooMuchMemory,
+    UnlistedFormat,
+    UnsupportedImage,
+)
 from pipeline.files.formats import FORMATS
 from pipeline.files.headers import Header
 from pipeline.files.images import read_header
+from pipeline.files.layouts import Layout, layout_of
 from pipeline.jobs.manifest import Manifest
 from pipeline.jobs.plan import Decision, Plan, Reason, Request, verdict
 from pipeline.jobs.records import Failure, InputFacts, Record
+from pipeline.jobs.slabs import SLAB_PIXELS
 from pipeline.jobs.spec import JobSpec
 
 WORKER_BYTES = 250_000_000
@@ -23,18 +36,36 @@ _REGIONS = 48
 _ALL_REGIONS = 190
 _SPLIT = 96
 
+# Of images that are done in windows: see `slabtasks`.
+_PATCH_BYTES = (1 << 22) * 5
+_TALLEST_PART = 512
+_TABLES = 112 << 20
+_MERGING = 128 << 20
+_FITTING = 48
+
 
 @dataclass(frozen=True)
 class Route:
     """One image's way. `refusal` says why it is not tried; `header` is None if it could not be read.
 
-    peak_bytes : estimated memory of doing it, the worker's own not counted.
+    peak_bytes : estimated memory of doing it, the worker's own not counted. layout : how its file is
+    read in windows, if that is its way.
     """
 
     decision: Decision
     header: Header | None = None
     refusal: ImageError | None = None
     peak_bytes: int = 0
+    layout: Layout | None = None
+
+    @property
+    def way(self) -> str:
+        """The way in a word: windows, bands (as wide as the image, top to bottom), whole or refused."""
+        if self.refusal is not None:
+            return "refused"
+        if self.layout is None:
+            return "whole"
+        return "windows" if self.layout.kind == "windows" else "bands"
 
     @property
     def megapixels(self) -> float:
@@ -106,7 +137,41 @@ def _route(spec: JobSpec, root: Path, decision: Decision, budget: int) -> Route:
     except ImageError:
         return Route(decision)
     peak = header.peak_bytes + _extra_bytes(spec, header.width * header.height)
-    return Route(decision, header, _too_much(entry.key, header, peak, budget), peak)
+    fits = peak + WORKER_BYTES <= budget
+    if fits and header.width * header.height <= spec.large.above_megapixels * 1e6:
+        return Route(decision, header, None, peak)
+    why = _needs_all(spec)
+    if not why:
+        try:
+            layout = layout_of(root / entry.key, header)
+        except UnsupportedImage as error:
+            why = str(error)
+        except ImageError:
+            return Route(decision)
+        else:
+            need = window_bytes(layout)
+            refusal = _too_much(entry.key, header, min(need, peak), budget)
+            return Route(decision, header, refusal, need, layout)
+    return Route(decision, header, _too_much(entry.key, header, peak, budget, why), peak)
+
+
+def window_bytes(layout: Layout) -> int:
+    """Estimated memory of the costliest step of an image that is done in windows."""
+    pixels = layout.height * layout.width
+    slab = min(pixels, max(SLAB_PIXELS, layout.width * _TALLEST_PART))
+    reading = layout.decoder_bytes + _PATCH_BYTES + slab * (8 + 2 * layout.alpha)
+    return max(reading + _TABLES, _MERGING + min(pixels, 1 << 24) * _FITTING)
+
+
+def _needs_all(spec: JobSpec) -> str:
+    """What of a job needs all pixels of an image at once, if anything."""
+    if spec.quantize.dither == "floyd-steinberg":
+        return "quantize.dither 'floyd-steinberg' needs the image whole"
+    if spec.quantize.scope != "image":
+        return f"images that share a palette (quantize.scope '{spec.quantize.scope}') are done whole"
+    if spec.regions.wanted:
+        return "regions need the image whole"
+    return "output.ssim needs the image whole" if spec.output.ssim else ""
 
 
 def _extra_bytes(spec: JobSpec, pixels: int) -> int:
@@ -118,12 +183,13 @@ def _extra_bytes(spec: JobSpec, pixels: int) -> int:
     return pixels * each + distinct * _SPLIT
 
 
-def _too_much(key: str, header: Header, peak: int, budget: int) -> TooMuchMemory | None:
+def _too_much(key: str, header: Header, peak: int, budget: int, why: str = "") -> TooMuchMemory | None:
     need = peak + WORKER_BYTES
     if need <= budget:
         return None
+    told = f" ({why})" if why else ""
     return TooMuchMemory(
-        f"{key}: {header.width} × {header.height} pixels need about {need / 1e6:.0f} MB, "
+        f"{key}: {header.width} × {header.height} pixels need about {need / 1e6:.0f} MB{told}, "
         f"a worker has {budget / 1e6:.0f} MB; raise compute.memory_per_worker or use fewer workers"
     )
 

@@ -19,7 +19,7 @@ from pipeline.jobs.leftovers import WINGS, inside, sweep_state
 from pipeline.jobs.lock import is_marked, locked
 from pipeline.jobs.manifest import Journal, fold
 from pipeline.jobs.records import Failure, InputFacts, Record
-from pipeline.jobs.routes import worker_count
+from pipeline.jobs.routes import Route, worker_count
 from pipeline.jobs.spec import JobSpec
 from pipeline.jobs.stopping import Stop, on_signals
 from pipeline.jobs.summary import Summary, write_runlog
@@ -144,20 +144,43 @@ class _Run:
         from pipeline.jobs.tasks import Painting, get_ready, process_bundle
         from pipeline.jobs.workers import open_workers
 
+        whole = [route for route in routes if route.layout is None]
+        large = [route for route in routes if route.layout is not None]
         settings = settings_of(self._spec, self._found.request.digest)
         ready = partial(get_ready, settings)
         with open_workers(kind, count, self._spec.compute, self._watcher.say, ready) as workers:
             if self._spec.quantize.scope == "image":
-                tasks = [Painting(tuple(r.decision.entry.key for r in group)) for group in bundle(routes)]
+                tasks = [Painting(tuple(r.decision.entry.key for r in group)) for group in bundle(whole)]
             else:
                 tasks = self._share(workers, settings, journal)
-            keys = [key for task in tasks for key in task.keys]
+            keys = [key for task in tasks for key in task.keys] + [r.decision.entry.key for r in large]
             self._watcher.started(len(keys), sum(self._routes[key].megapixels for key in keys))
             for task, answer in self._each(workers, partial(process_bundle, settings), tasks, journal):
                 if isinstance(answer, Exception):
                     self._fail(task.keys, answer, journal)
                 else:
                     self._take(answer, journal)
+            self._do_large(large, settings, workers, journal)
+
+    def _do_large(self, routes: list[Route], settings: Any, workers: Any, journal: Journal) -> None:
+        """Do images whose parts are tasks of their own, one after the other."""
+        from pipeline.jobs.large import find_large, forget_others, process_large
+
+        folder = self._found.tree.state / "large"
+        found = [(route, find_large(route, settings, folder, self._spec.large.window)) for route in routes]
+        forget_others(folder, [image for _, image in found if not isinstance(image, Exception)])
+        for route, answer in found:
+            key = route.decision.entry.key
+            if self._stop.asked:
+                return
+            self._begin((key,), journal)
+            if not isinstance(answer, Exception):
+                each = partial(self._each, workers)
+                answer = process_large(answer, settings, each, self._watcher.progressed)
+            if isinstance(answer, Exception):
+                self._fail((key,), answer, journal)
+            elif answer is not None:
+                self._take([answer], journal)
 
     def _each(
         self, workers: Any, function: Callable[[Any], Any], tasks: list[Any], begun: Journal | None = None

@@ -58,8 +58,8 @@ class Settings:
     asked: int | Literal["auto"] | None
     color_space: str
     dither: str
-    quantized: bool
-    labels: bool
+    pictures: dict[str, str]
+    overviews: bool
     palettes: tuple[str, ...]
     tree: bool
     ssim: bool
@@ -112,8 +112,12 @@ def settings_of(spec: JobSpec, recipe: str) -> Settings:
         asked=wanted.colors if numbered else None,
         color_space=wanted.color_space,
         dither=wanted.dither,
-        quantized=spec.output.quantized.format != "none",
-        labels=spec.output.labels.format != "none",
+        pictures={
+            picture: section.format
+            for picture, section in (("quantized", spec.output.quantized), ("labels", spec.output.labels))
+            if section.format != "none"
+        },
+        overviews=spec.output.overviews,
         palettes=tuple(sorted(set(spec.output.palette.formats))),
         tree=spec.output.palette.tree,
         ssim=spec.output.ssim,

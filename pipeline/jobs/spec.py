@@ -11,7 +11,7 @@ from pipeline.jobs.spec_mistakes import Mistake, Place, refusal
 from pipeline.jobs.spec_overrides import lay_over
 from pipeline.jobs.spec_quantize import Quantize
 from pipeline.jobs.spec_roots import check_apart
-from pipeline.jobs.spec_sections import Compute, Input, Output, Regions, Section
+from pipeline.jobs.spec_sections import Compute, Input, Large, Output, Regions, Section
 from pipeline.jobs.spec_words import plain_schema, shown
 from pipeline.jobs.yaml_places import UNREADABLE, PlacedYaml, read_yaml
 
@@ -27,6 +27,7 @@ class JobSpec(Section):
     regions: Regions = Field(
         default_factory=Regions, description="Connected regions of the label map, for segmentation."
     )
+    large: Large = Field(default_factory=Large, description="Images that are done in windows.")
     compute: Compute = Field(
         default_factory=Compute, description="Where the work runs. The outputs are the same bytes anywhere."
     )

@@ -22,7 +22,7 @@ ImageFormat = Literal[
     "mpo", "dds", "qoi", "icns", "blp", "fits", "ftex", "gbr", "xpm", "cur", "dcx", "dib", "fli", "im", "msp",
     "pcd", "pixar", "spider", "sun", "xbm",
 ]  # fmt: skip
-SavedFormat = Literal["png", "none"]
+SavedFormat = Literal["png", "tiff", "none"]
 PaletteFormat = Literal["json", "gpl", "png"]
 
 
@@ -96,7 +96,8 @@ class Quantized(Section):
     """``output.quantized``: the images in palette colours."""
 
     format: SavedFormat = Field(
-        default="png", description="Format of the images in palette colours; none writes no such files."
+        default="png",
+        description="Format of the images in palette colours: png, tiff (BigTIFF in tiles), or none.",
     )
 
 
@@ -105,8 +106,8 @@ class Labels(Section):
 
     format: SavedFormat = Field(
         default="png",
-        description="Format of the label maps: grey images whose values are places in the palette; "
-        "none writes no such files.",
+        description="Format of the label maps, whose values are places in the palette: png (grey), tiff "
+        "(BigTIFF in tiles, shown in the palette's colours), or none.",
     )
 
 
@@ -141,6 +142,10 @@ class Output(Section):
     quantized: Quantized = Field(default_factory=Quantized, description="Images in palette colours.")
     labels: Labels = Field(default_factory=Labels, description="Which palette entry each pixel has.")
     palette: PaletteFiles = Field(default_factory=PaletteFiles, description="Each image's palette.")
+    overviews: bool = Field(
+        default=False,
+        description="Whether TIFF outputs hold reduced copies of themselves, so that viewers open them fast.",
+    )
     ssim: bool = Field(
         default=False,
         description="Whether the structural similarity of image and quantized image is measured too; it "
@@ -168,6 +173,23 @@ class Regions(Section):
     def wanted(self) -> bool:
         """Whether regions are to be looked for at all."""
         return self.min_area > 1 or self.table != "none" or self.boundaries
+
+
+class Large(Section):
+    """``large``: images that are done in windows, by all workers together."""
+
+    above_megapixels: float = Field(
+        default=100.0,
+        gt=0,
+        description="Larger images are done in windows, if their files allow it, as are those that do not "
+        "fit a worker's memory. It never changes what comes out.",
+    )
+    window: int = Field(
+        default=2048,
+        ge=64,
+        le=65536,
+        description="Side of the windows, in pixels; rounded up to whole tiles of the file.",
+    )
 
 
 class Compute(Section):

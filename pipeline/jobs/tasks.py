@@ -12,12 +12,13 @@ from dataclasses import asdict
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
 
+import msgspec
 import numpy as np
 
 from pipeline.color.codebook import MAX_COLORS
 from pipeline.color.counts import ColorCounts, count_colors
-from pipeline.color.mapping import fit_palette
-from pipeline.color.metrics import measure
+from pipeline.color.mapping import Fit, fit_palette
+from pipeline.color.metrics import Metrics, measure
 from pipeline.color.warmup import warm_up
 from pipeline.errors import (
     EmptyFile,
@@ -133,7 +134,7 @@ def _attempt(
             return step(source), state
         except Exception:  # what the header says is worth recording, now that the rest is lost
             with suppress(ImageError):
-                facts = _facts(source.sha256, identify(source, settings.formats, settings.max_pixels))
+                facts = facts_of(source.sha256, identify(source, settings.formats, settings.max_pixels))
             raise
     except EmptyFile as error:
         return _failed(settings, key, InputFacts(0), error), state
@@ -165,36 +166,52 @@ def _decode(settings: Settings, key: str, source: Source) -> tuple[Raster, Color
 def _quantize(settings: Settings, key: str, source: Source, commit: Commit) -> Record:
     raster, counts = _decode(settings, key, source)
     fitted = fit_palette(counts, settings.method)
-    if len(fitted.palette) == MAX_COLORS and counts.total < raster.pixels[..., 0].size:
-        raise UnsupportedImage(
-            f"{key}: {MAX_COLORS} colours and a label for transparent pixels are more than a label map of "
-            f"16 bits can tell apart; ask for {MAX_COLORS - 1} colours"
-        )
+    refuse_too_many(key, fitted, counts.total < raster.pixels[..., 0].size)
     metrics = measure(counts, fitted.labels, fitted.palette.colors, fitted.squared_error)
     made = make_products(settings, Mapped(key, raster, counts, fitted, metrics))
     written = commit.stage(key, {product.path: product.data for product in made.products})
     outputs = {product.kind: OutputFacts(*file) for product, file in zip(made.products, written, strict=True)}
+    return msgspec.structs.replace(
+        record_of(settings, key, fitted, metrics, outputs),
+        input=facts_of(raster.sha256, raster.header),
+        metrics=MetricFacts(**asdict(metrics), ssim=made.ssim),
+        regions=made.regions,
+        notes=raster.notes,
+    )
+
+
+def refuse_too_many(key: str, fitted: Fit, transparent: bool) -> None:
+    """Raise UnsupportedImage if there is no label left for transparent pixels."""
+    if len(fitted.palette) == MAX_COLORS and transparent:
+        raise UnsupportedImage(
+            f"{key}: {MAX_COLORS} colours and a label for transparent pixels are more than a label map of "
+            f"16 bits can tell apart; ask for {MAX_COLORS - 1} colours"
+        )
+
+
+def record_of(
+    settings: Settings, key: str, fitted: Fit, metrics: Metrics, outputs: dict[str, OutputFacts]
+) -> Record:
+    """The record of an image that is done, but for its input and what else was found out."""
     shared = settings.shared
     return Record(
         image=key,
         status="done",
         recipe=settings.recipe,
-        input=_facts(raster.sha256, raster.header),
         outputs=outputs | (shared.files if shared else {}),
         colors=ColorFacts(settings.asked, len(fitted.palette)),
-        metrics=MetricFacts(**asdict(metrics), ssim=made.ssim),
+        metrics=MetricFacts(**asdict(metrics)),
         inertia=fitted.compactness,
         iterations=fitted.iterations,
         converged=fitted.converged,
         findings={name: value for name, value in fitted.findings.items() if name != "tree"},
-        regions=made.regions,
         members=shared.members if shared else "",
         frozen=bool(shared and shared.frozen),
-        notes=raster.notes,
     )
 
 
-def _facts(digest: str, header: Header) -> InputFacts:
+def facts_of(digest: str, header: Header) -> InputFacts:
+    """What a record says of an input that was read."""
     return InputFacts(header.bytes, digest, header.width, header.height, header.mode, header.format)
 
 

@@ -36,6 +36,8 @@ class Bar(Watcher):
     def __init__(self, verbose: bool) -> None:
         self._verbose = verbose
         self._bar: Any = None
+        self._large: Any = None
+        self._step = ("", "")
 
     def planned(self, found: Survey) -> None:
         for line in found.manifest.damaged:
@@ -45,6 +47,25 @@ class Bar(Watcher):
 
     def started(self, images: int, megapixels: float) -> None:
         self._bar = tqdm(total=images, unit="img", disable=None, file=sys.stderr, dynamic_ncols=True)
+
+    def progressed(self, key: str, step: str, done: int, total: int) -> None:
+        """A bar of its own for a large image: megapixels through with a step, their rate, the time left."""
+        if self._step != (key, step):
+            self._close_large()
+            self._step = (key, step)
+            self._large = tqdm(
+                total=round(total / 1e6, 1),
+                unit="Mpx",
+                desc=f"{plain(key)} {step}",
+                disable=None,
+                file=sys.stderr,
+                dynamic_ncols=True,
+                leave=False,
+            )
+        if not self._large.disable:
+            self._large.update(round(done / 1e6, 1) - self._large.n)
+        if done == total:
+            self._close_large()
 
     def finished(self, record: Record) -> None:
         if self._verbose or record.error is not None:
@@ -57,8 +78,15 @@ class Bar(Watcher):
 
     def close(self) -> None:
         """Leave the terminal in order."""
+        self._close_large()
         if self._bar is not None:
             self._bar.close()
+
+    def _close_large(self) -> None:
+        if self._large is not None:
+            self._large.close()
+            self._large = None
+            self._step = ("", "")
 
 
 class JsonLines(Watcher):
@@ -73,6 +101,9 @@ class JsonLines(Watcher):
 
     def started(self, images: int, megapixels: float) -> None:
         self._log("started", images=images, megapixels=round(megapixels, 3))
+
+    def progressed(self, key: str, step: str, done: int, total: int) -> None:
+        self._log("progressed", image=key, step=step, pixels=done, of=total)
 
     def finished(self, record: Record) -> None:
         error = {"type": record.error.type, "message": record.error.message} if record.error else None

@@ -14,6 +14,9 @@ from pipeline.views.terminal import plain, told
 _SHOWN = 5  # failures in the closing words; the manifest has them all
 
 
+_WAYS = {"whole": "whole", "windows": "in windows", "bands": "in bands", "refused": "refused"}
+
+
 def plan_lines(found: Survey, *, verbose: bool) -> Iterator[str]:
     """A line for each image to be done, failing, orphaned or passed over; then the numbers."""
     ways = {route.decision.entry.key: route for route in found.routes}
@@ -25,7 +28,7 @@ def plan_lines(found: Survey, *, verbose: bool) -> Iterator[str]:
         if route and route.refusal:
             cost = f"  refused: {type(route.refusal).__name__}"
         elif route and route.header:
-            cost = f"  {route.megapixels:.1f} Mpx, whole, about {route.peak_bytes / 1e6:.0f} MB"
+            cost = f"  {route.megapixels:.1f} Mpx, {_WAYS[route.way]}, about {route.peak_bytes / 1e6:.0f} MB"
         verdict = "do  " if decision.work else "keep"
         yield f"{verdict}  {plain(decision.entry.key)}  {plain(str(decision))}{cost}"
     for orphan in found.plan.orphans:
@@ -69,7 +72,7 @@ def plan_json(found: Survey) -> str:
             "bytes": decision.entry.bytes,
             "width": header.width if header else None,
             "height": header.height if header else None,
-            "route": ("refused" if route.refusal else "whole") if route else None,
+            "route": route.way if route else None,
             "peak_bytes": route.peak_bytes if route and header else None,
             "refusal": str(route.refusal) if route and route.refusal else None,
         }

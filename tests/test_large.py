@@ -70,6 +70,9 @@ def whole(site: Site, *arguments: str) -> dict[str, bytes]:
         "quantize.alpha=flatten quantize.background=#204060 quantize.colors=2",
         "quantize.dither=ordered output.labels.format=none",
         "quantize.method=dynamic output.quantized.format=none",
+        "quantize.method=minibatch quantize.refine=false",
+        "quantize.scope=job",
+        "quantize.scope=folder quantize.method=dynamic",
         "output.quantized.format=none output.labels.format=none",
     ],
 )
@@ -116,7 +119,6 @@ def test_the_plan_tells_the_way(site):
         "quantize.dither=floyd-steinberg",
         "output.ssim=true",
         "regions.min_area=9",
-        "quantize.scope=job",
     ):
         assert {row["route"] for row in site.plan(*WINDOWS, "--set", need)["images"]} == {"whole"}
 
@@ -136,15 +138,15 @@ def test_a_run_that_was_stopped_goes_on_with_its_counts(site, small_slabs, monke
     expected = whole(site)
     only = ("--only", "a/tiled.tif", *WINDOWS)
     calls: list[int] = []
-    real = slabtasks.count_colors
+    real = slabtasks.Tally.add
 
-    def stopping(pixels, alpha=None):
+    def stopping(self, pixels, alpha=None):
         calls.append(1)
         if len(calls) == 4:
             raise KeyboardInterrupt
-        return real(pixels, alpha)
+        real(self, pixels, alpha)
 
-    monkeypatch.setattr(slabtasks, "count_colors", stopping)
+    monkeypatch.setattr(slabtasks.Tally, "add", stopping)
     assert site.call("run", *only).exit_code != 0
     assert len(list((site.state / "large").rglob("counts-*.npz"))) == 3
     calls[:] = [1] * 4  # from now on it does not stop
@@ -157,10 +159,10 @@ def test_a_run_that_was_stopped_goes_on_with_its_counts(site, small_slabs, monke
 
 
 def test_what_a_stopped_run_left_of_an_image_that_has_gone_is_removed(site, small_slabs, monkeypatch):
-    def stopping(pixels, alpha=None):
+    def stopping(self, pixels, alpha=None):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(slabtasks, "count_colors", stopping)
+    monkeypatch.setattr(slabtasks.Tally, "add", stopping)
     site.call("run", "--only", "a/tiled.tif", *WINDOWS)
     monkeypatch.undo()
     assert (site.state / "large").exists()
@@ -199,16 +201,16 @@ def test_a_damaged_image_is_a_row(site, small_slabs, key, damage):
 
 def test_an_image_that_changes_while_it_is_read_is_tried_again(site, small_slabs, monkeypatch):
     path = site.inputs / "strips.tif"
-    real = slabtasks.count_colors
+    real = slabtasks.Tally.add
 
-    def changing(pixels, alpha=None):
+    def changing(self, pixels, alpha=None):
         age(path, by=7 * 10**9)
-        return real(pixels, alpha)
+        real(self, pixels, alpha)
 
-    monkeypatch.setattr(slabtasks, "count_colors", changing)
+    monkeypatch.setattr(slabtasks.Tally, "add", changing)
     site.run(*WINDOWS, "--only", "strips.tif", code=1)
     assert site.errors() == {"strips.tif": "ChangedWhileReading"}
-    monkeypatch.setattr(slabtasks, "count_colors", real)
+    monkeypatch.undo()
     site.run(*WINDOWS, "--only", "strips.tif")
     assert site.errors() == {}
 

@@ -67,17 +67,48 @@ class ColorCounts:
         return planes
 
 
+class Tally:
+    """The counts of pixels that come in parts: at most 2³² - 1 together, in a table over all colours."""
+
+    def __init__(self) -> None:
+        self._table = np.zeros(kernels.CODES, np.uint32)
+        self._cells = np.zeros(kernels.CELLS, np.uint8)
+        self._seen = 0
+
+    def add(self, pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None = None) -> None:
+        """Count the pixels of an image or pixel array (…, 3); pixels of alpha (…) 0 do not count."""
+        flat, mask = _flat(pixels, alpha)
+        kernels.count_pixels(flat, mask, self._table, self._cells)
+        self._seen += len(flat)
+
+    def drain(self) -> ColorCounts:
+        """All that was counted; the tally begins anew."""
+        room = min(self._seen, kernels.CODES)
+        codes, counts = np.empty(room, np.uint32), np.empty(room, np.int64)
+        found = kernels.drain_table(self._table, self._cells, codes, counts)
+        self._seen = 0
+        return ColorCounts(codes[:found], counts[:found])
+
+
 def count_colors(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None = None) -> ColorCounts:
     """Count the distinct colours of an image or pixel array (…, 3); pixels of alpha (…) 0 do not count."""
-    flat = np.ascontiguousarray(pixels).reshape(-1, 3)
-    mask = np.empty(0, np.uint8) if alpha is None else np.ascontiguousarray(alpha).reshape(-1)
-    if len(mask) not in (0, len(flat)):
-        raise ValueError(f"alpha has {len(mask)} values for {len(flat)} pixels")
+    flat, mask = _flat(pixels, alpha)
     total = ColorCounts(np.empty(0, np.uint32), np.empty(0, np.int64))
     for start in range(0, len(flat), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         total += _count(flat[part], mask[part])
     return total
+
+
+def _flat(
+    pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None
+) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
+    """Pixels (n, 3) and their alpha (n,), or (0,) if all are to count."""
+    flat = np.ascontiguousarray(pixels).reshape(-1, 3)
+    mask = np.empty(0, np.uint8) if alpha is None else np.ascontiguousarray(alpha).reshape(-1)
+    if len(mask) not in (0, len(flat)):
+        raise ValueError(f"alpha has {len(mask)} values for {len(flat)} pixels")
+    return flat, mask
 
 
 def _count(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8]) -> ColorCounts:

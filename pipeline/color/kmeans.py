@@ -83,6 +83,7 @@ class KMeans:
             left = squares - explained(centroids, clusters.totals)
             if left < least:
                 best, least, (steps, converged) = centroids, left, taken
+        del clusters  # of 16 million colours they are 64 MiB
         left = self.max_iter - steps if self.eps == 0 else 0
         found = settle(tree, space, best, (self.tol, left), counts.counts)
         return Codebook(found.colors, found.labels, steps + found.steps, converged, space=self.color_space)

@@ -9,10 +9,9 @@ image's file and all that its pixels depend on: a run that was killed goes on wi
 import hashlib
 import shutil
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import suppress
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from pipeline.errors import ImageError
 from pipeline.files.images import laid_over
@@ -21,28 +20,93 @@ from pipeline.files.readers import notes_of, open_windows
 from pipeline.files.sources import FileStat, open_regular
 from pipeline.jobs.recipe import ALGORITHM_VERSION
 from pipeline.jobs.routes import Route
-from pipeline.jobs.settings import Settings
+from pipeline.jobs.settings import Settings, SharedPalette
 from pipeline.jobs.slabs import Slab, slabs_of
 from pipeline.jobs.slabtasks import (
     FitTask,
     JoinTask,
     Large,
+    MergeTask,
+    SlabFacts,
     SlabTask,
     count_slab,
     counts_path,
     fit_slabs,
     join_slabs,
     map_slab,
+    merge_slabs,
     save_patch,
 )
+from pipeline.jobs.tasks import Counted, Outcome
 
+Result = TypeVar("Result")
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[tuple[Any, Any]]]
 Progress = Callable[[str, str, int, int], None]
 """See `Watcher.progressed`."""
 
 
-def find_large(route: Route, settings: Settings, folder: Path, window: int) -> Large | ImageError:
-    """What tasks have to know of an image, or why it cannot be told. folder : of all work folders."""
+class LargeImages:
+    """The large images of a run. What killed runs have left of others is removed.
+
+    folder : of all work folders. window : side of the windows. workers : a map that ends early if the
+    run is to stop; what is asked of an image then is None.
+    """
+
+    def __init__(
+        self,
+        routes: list[Route],
+        settings: Settings,
+        folder: Path,
+        window: int,
+        workers: Map,
+        progress: Progress,
+    ) -> None:
+        self._settings = settings
+        self._folder = folder
+        self._workers = workers
+        self._progress = progress
+        self._found = {route.decision.entry.key: _find(route, settings, folder, window) for route in routes}
+        self._forget_others()
+
+    def count(self, key: str) -> Counted | Exception | None:
+        """Count the colours of an image that shares its palette; the counts are kept until it is done."""
+        return self._attempt(key, self._settings, _Steps.counted)
+
+    def process(self, key: str, palette: SharedPalette | None) -> Outcome | Exception | None:
+        """Do an image, in a palette that it shares if there is one."""
+        settings = self._settings.sharing(palette) if palette else self._settings
+        answer = self._attempt(key, settings, _Steps.outcome)
+        image = self._found[key]
+        if answer is not None and isinstance(image, Large):
+            shutil.rmtree(image.work, ignore_errors=True)
+        return answer
+
+    def forget(self) -> None:
+        """Remove what is left in the work folders: there is nothing more to do."""
+        shutil.rmtree(self._folder, ignore_errors=True)
+
+    def _attempt(
+        self, key: str, settings: Settings, steps: "Callable[[_Steps], Result]"
+    ) -> Result | Exception | None:
+        image = self._found[key]
+        if isinstance(image, Exception):
+            return image
+        image.work.mkdir(parents=True, exist_ok=True)
+        sweep(image.work)
+        try:
+            return steps(_Steps(image, settings, self._workers, self._progress))
+        except _Ended as ended:
+            return ended.answer
+
+    def _forget_others(self) -> None:
+        kept = {image.work for image in self._found.values() if isinstance(image, Large)}
+        for work in self._folder.iterdir() if self._folder.exists() else ():
+            if work not in kept:
+                shutil.rmtree(work, ignore_errors=True)
+
+
+def _find(route: Route, settings: Settings, folder: Path, window: int) -> Large | ImageError:
+    """What tasks have to know of an image, or why it cannot be told."""
     key, header, layout = route.decision.entry.key, route.header, route.layout
     if header is None or layout is None:
         raise ValueError(f"{key} is no image that is done in windows")
@@ -56,35 +120,6 @@ def find_large(route: Route, settings: Settings, folder: Path, window: int) -> L
     said = (key, *stat, settings.alpha, settings.background, ALGORITHM_VERSION)
     name = hashlib.sha256(repr(said).encode()).hexdigest()[:24]
     return Large(key, header, layout, stat, folder / name, window, notes)
-
-
-def forget_others(folder: Path, images: list[Large]) -> None:
-    """Remove the work folders that killed runs have left, but for those of images that are to be done."""
-    kept = {image.work for image in images}
-    for work in folder.iterdir() if folder.exists() else ():
-        if work not in kept:
-            shutil.rmtree(work, ignore_errors=True)
-    if not kept:
-        with suppress(OSError):
-            folder.rmdir()
-
-
-def process_large(image: Large, settings: Settings, workers: Map, progress: Progress) -> Any:
-    """Do an image; returns its outcome, the error that it failed with, or None if the run is to stop.
-
-    workers : a map that ends early if the run is to stop.
-    """
-    image.work.mkdir(parents=True, exist_ok=True)
-    sweep(image.work)
-    try:
-        outcome = _Steps(image, settings, workers, progress).outcome()
-    except _Ended as ended:
-        outcome = ended.answer
-    if outcome is not None:
-        shutil.rmtree(image.work, ignore_errors=True)
-        with suppress(OSError):  # others are still to be done
-            image.work.parent.rmdir()
-    return outcome
 
 
 class _Ended(Exception):
@@ -104,11 +139,13 @@ class _Steps:
         self._workers = workers
         self._progress = progress
 
-    def outcome(self) -> Any:
+    def counted(self) -> Counted:
+        slabs, _ = self._count()
+        return self._one(partial(merge_slabs, self._settings), MergeTask(self._image, slabs))
+
+    def outcome(self) -> Outcome:
         image, settings = self._image, self._settings
-        unit = image.layout.unit[0] if image.layout.kind == "windows" else 1
-        slabs = self._slabs(unit)
-        facts = self._through("counted", partial(count_slab, settings), slabs)
+        slabs, facts = self._count()
         clear, half = sum(fact.clear for fact in facts), any(fact.half for fact in facts)
         fitted = self._one(partial(fit_slabs, settings), FitTask(image, slabs, clear, half))
         paint = partial(map_slab, settings, canvas=fitted.canvas)
@@ -118,14 +155,20 @@ class _Steps:
         notes = (*image.notes, *((laid_over(settings.background),) if laid else ()))
         return self._one(partial(join_slabs, settings), JoinTask(image, fitted, parts, notes))
 
+    def _count(self) -> tuple[list[Slab], list[SlabFacts]]:
+        layout = self._image.layout
+        slabs = self._slabs(layout.unit[0] if layout.kind == "windows" else 1)
+        return slabs, self._through("counted", partial(count_slab, self._settings), slabs)
+
     def _slabs(self, unit: int) -> list[Slab]:
         return slabs_of(self._image.layout.height, self._image.layout.width, unit)
 
-    def _one(self, function: Callable[[Any], Any], task: Any) -> Any:
+    def _one(self, function: Callable[[Any], Result], task: Any) -> Result:
         for _, answer in self._workers(function, [task]):
             if isinstance(answer, Exception):
                 raise _Ended(answer)
-            return answer
+            result: Result = answer
+            return result
         raise _Ended(None)
 
     def _through(self, step: str, function: Callable[[Any], Any], slabs: list[Slab]) -> list[Any]:

@@ -41,7 +41,8 @@ _PATCH_BYTES = (1 << 22) * 5
 _TALLEST_PART = 512
 _TABLES = 112 << 20
 _MERGING = 128 << 20
-_FITTING = 48
+_COUNTED = 12
+_FITTING = 30
 
 
 @dataclass(frozen=True)
@@ -160,15 +161,14 @@ def window_bytes(layout: Layout) -> int:
     pixels = layout.height * layout.width
     slab = min(pixels, max(SLAB_PIXELS, layout.width * _TALLEST_PART))
     reading = layout.decoder_bytes + _PATCH_BYTES + slab * (8 + 2 * layout.alpha)
-    return max(reading + _TABLES, _MERGING + min(pixels, 1 << 24) * _FITTING)
+    distinct = min(pixels, 1 << 24)
+    return max(reading + _TABLES, distinct * _COUNTED + max(_MERGING, distinct * _FITTING))
 
 
 def _needs_all(spec: JobSpec) -> str:
     """What of a job needs all pixels of an image at once, if anything."""
     if spec.quantize.dither == "floyd-steinberg":
         return "quantize.dither 'floyd-steinberg' needs the image whole"
-    if spec.quantize.scope != "image":
-        return f"images that share a palette (quantize.scope '{spec.quantize.scope}') are done whole"
     if spec.regions.wanted:
         return "regions need the image whole"
     return "output.ssim needs the image whole" if spec.output.ssim else ""

@@ -9,17 +9,19 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ImageError, OutputError, UnexpectedError, WorkerDied, WorkerKilled
+from pipeline.errors import OutputError, WorkerDied
 from pipeline.files.outputs import sweep
 from pipeline.jobs.bundles import bundle, choose_workers
 from pipeline.jobs.leftovers import WINGS, inside, sweep_state
 from pipeline.jobs.lock import is_marked, locked
+from pipeline.jobs.losses import lost
 from pipeline.jobs.manifest import Journal, fold
-from pipeline.jobs.records import Failure, InputFacts, Record
-from pipeline.jobs.routes import Route, worker_count
+from pipeline.jobs.records import Record
+from pipeline.jobs.routes import worker_count
 from pipeline.jobs.spec import JobSpec
 from pipeline.jobs.stopping import Stop, on_signals
 from pipeline.jobs.summary import Summary, write_runlog
@@ -144,43 +146,48 @@ class _Run:
         from pipeline.jobs.tasks import Painting, get_ready, process_bundle
         from pipeline.jobs.workers import open_workers
 
-        whole = [route for route in routes if route.layout is None]
-        large = [route for route in routes if route.layout is not None]
         settings = settings_of(self._spec, self._found.request.digest)
         ready = partial(get_ready, settings)
         with open_workers(kind, count, self._spec.compute, self._watcher.say, ready) as workers:
+            large = self._large_images(settings, workers)
             if self._spec.quantize.scope == "image":
-                tasks = [Painting(tuple(r.decision.entry.key for r in group)) for group in bundle(whole)]
+                tasks = [Painting(tuple(r.decision.entry.key for r in group)) for group in bundle(routes)]
             else:
-                tasks = self._share(workers, settings, journal)
-            keys = [key for task in tasks for key in task.keys] + [r.decision.entry.key for r in large]
+                tasks = self._share(workers, large, settings, journal)
+            keys = [key for task in tasks for key in task.keys]
             self._watcher.started(len(keys), sum(self._routes[key].megapixels for key in keys))
-            for task, answer in self._each(workers, partial(process_bundle, settings), tasks, journal):
+            whole, parted = self._by_way(tasks)
+            for task, answer in self._each(workers, partial(process_bundle, settings), whole, journal):
                 if isinstance(answer, Exception):
                     self._fail(task.keys, answer, journal)
                 else:
                     self._take(answer, journal)
-            self._do_large(large, settings, workers, journal)
+            for task in self._stop.until(self._drawn(parted, journal)):
+                answer = large.process(task.keys[0], task.palette)
+                if isinstance(answer, Exception):
+                    self._fail(task.keys, answer, journal)
+                elif answer is not None:
+                    self._take([answer], journal)
+            if not self._stop.asked:
+                large.forget()
 
-    def _do_large(self, routes: list[Route], settings: Any, workers: Any, journal: Journal) -> None:
-        """Do images whose parts are tasks of their own, one after the other."""
-        from pipeline.jobs.large import find_large, forget_others, process_large
+    def _large_images(self, settings: Any, workers: Any) -> Any:
+        """The images whose parts are tasks of their own."""
+        from pipeline.jobs.large import LargeImages
 
-        folder = self._found.tree.state / "large"
-        found = [(route, find_large(route, settings, folder, self._spec.large.window)) for route in routes]
-        forget_others(folder, [image for _, image in found if not isinstance(image, Exception)])
-        for route, answer in found:
-            key = route.decision.entry.key
-            if self._stop.asked:
-                return
-            self._begin((key,), journal)
-            if not isinstance(answer, Exception):
-                each = partial(self._each, workers)
-                answer = process_large(answer, settings, each, self._watcher.progressed)
-            if isinstance(answer, Exception):
-                self._fail((key,), answer, journal)
-            elif answer is not None:
-                self._take([answer], journal)
+        return LargeImages(
+            [route for route in self._routes.values() if route.layout is not None],
+            settings,
+            self._found.tree.state / "large",
+            self._spec.large.window,
+            partial(self._each, workers),
+            self._watcher.progressed,
+        )
+
+    def _by_way(self, tasks: list[Any]) -> tuple[list[Any], list[Any]]:
+        """Tasks on whole images, and those on one that is done in windows."""
+        parted = [task for task in tasks if self._routes[task.keys[0]].layout is not None]
+        return [task for task in tasks if task not in parted], parted
 
     def _each(
         self, workers: Any, function: Callable[[Any], Any], tasks: list[Any], begun: Journal | None = None
@@ -218,7 +225,7 @@ class _Run:
         journal.begin(keys)
         self._unfinished.update(keys)
 
-    def _share(self, workers: Any, settings: Any, journal: Journal) -> list[Any]:
+    def _share(self, workers: Any, large: Any, settings: Any, journal: Journal) -> list[Any]:
         """Find the palettes that images share; returns the tasks of painting in them."""
         from pipeline.jobs.sharing import Sharing, fit_group
         from pipeline.jobs.tasks import count_bundle
@@ -229,7 +236,12 @@ class _Run:
         if tasks:
             self._watcher.say(f"counting {sum(len(task.keys) for task in tasks)} images for shared palettes")
         settled: set[str] = set()
-        for task, answer in self._each(workers, partial(count_bundle, settings), tasks):
+        whole, parted = self._by_way(tasks)
+        counted = self._each(workers, partial(count_bundle, settings), whole)
+        counted_large = ((task, large.count(task.keys[0])) for task in self._stop.until(parted))
+        for task, answer in chain(counted, counted_large):
+            if answer is None:  # the run is to stop
+                continue
             if isinstance(answer, Exception):
                 settled |= self._fail(task.keys, answer, journal)
             else:
@@ -268,22 +280,11 @@ class _Run:
         return self._keep([outcome.record for outcome in outcomes], journal)
 
     def _fail(self, keys: tuple[str, ...], error: Exception, journal: Journal) -> set[str]:
-        return self._keep([self._lost(key, error) for key in keys], journal)
-
-    def _lost(self, key: str, answer: Exception) -> Record:
-        error: ImageError = UnexpectedError(f"{type(answer).__name__}: {answer}")
-        if isinstance(answer, ImageError):
-            error = answer
-        elif isinstance(answer, WorkerDied):
-            error = WorkerKilled(
-                f"{key}: its worker died, alone with it, again and again; exclude it, or give workers more "
-                "memory and run with --retry-failed"
-            )
-        entry = self._routes[key].decision.entry
-        digest = self._found.evidence.input_digest(entry)
-        facts = InputFacts(entry.bytes, digest if isinstance(digest, str) else None)
-        failure = Failure(type(error).__name__, str(error))
-        return Record(key, "failed", self._found.request.digest, facts, error=failure)
+        routes = [self._routes[key] for key in keys]
+        digests = [self._found.evidence.input_digest(route.decision.entry) for route in routes]
+        request = self._found.request
+        records = [lost(*one, error, request) for one in zip(routes, digests, strict=True)]
+        return self._keep(records, journal)
 
     def _keep(self, records: list[Record], journal: Journal) -> set[str]:
         """Put records on the disk, then count them and show them; returns which they are of."""

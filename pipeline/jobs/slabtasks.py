@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.color import kernels
-from pipeline.color.counts import ColorCounts, count_colors
+from pipeline.color.counts import ColorCounts, Tally
 from pipeline.color.dither import dither
 from pipeline.color.mapping import Fit, fit_palette, lookup_of, paint_part
 from pipeline.color.metrics import Metrics, measure
@@ -36,12 +36,13 @@ from pipeline.files.readers import open_windows
 from pipeline.files.sources import FileStat, digest_file
 from pipeline.files.windows import Window, cover
 from pipeline.jobs.canvas import PATTERN_ROWS, Canvas, Part
+from pipeline.jobs.memory import release_memory
 from pipeline.jobs.products import PaletteSource, about_image, carried_for, palette_files
 from pipeline.jobs.records import OutputFacts
 from pipeline.jobs.settings import Settings
 from pipeline.jobs.slabs import Slab
 from pipeline.jobs.statcache import FileState
-from pipeline.jobs.tasks import Outcome, facts_of, record_of, refuse_too_many
+from pipeline.jobs.tasks import Counted, Outcome, facts_of, record_of, refuse_too_many
 
 _PATCH = 1 << 22  # pixels that are read at once
 
@@ -91,18 +92,26 @@ def count_slab(settings: Settings, task: SlabTask) -> SlabFacts:
     """Count the colours of a slab into a file of the work folder, unless it is there."""
     path = counts_path(task.image, task.slab)
     if (found := _load(path)) is None:
-        total = ColorCounts(np.empty(0, np.uint32), np.empty(0, np.int64))
+        tally = Tally()
         clear, half, laid = 0, False, False
         for patch, was_laid in _patches(settings, task):
-            total += count_colors(patch.pixels, patch.alpha)
+            tally.add(patch.pixels, patch.alpha)
             laid |= was_laid
             if patch.alpha is not None:
                 clear += int((patch.alpha == 0).sum())
                 half |= bool(((patch.alpha > 0) & (patch.alpha < 255)).any())
+        total = tally.drain()
         _save(path, codes=total.codes, counts=total.counts, facts=np.array([clear, half, laid]))
         return SlabFacts(clear, half, laid)
     clear, half, laid = found["facts"].tolist()
     return SlabFacts(clear, bool(half), bool(laid))
+
+
+def _counted(image: Large, slabs: list[Slab]) -> ColorCounts:
+    counts = merged(image, slabs)
+    if not len(counts):
+        raise NothingVisible(f"{image.key}: expected pixels to count, found only fully transparent ones")
+    return counts
 
 
 def merged(image: Large, slabs: list[Slab]) -> ColorCounts:
@@ -115,6 +124,24 @@ def merged(image: Large, slabs: list[Slab]) -> ColorCounts:
         table[part["codes"]] += part["counts"]
     codes = np.flatnonzero(table)
     return ColorCounts(codes.astype(np.uint32), table[codes])
+
+
+class MergeTask(NamedTuple):
+    """A task: the counts of an image whose palette others share."""
+
+    image: Large
+    slabs: list[Slab]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The image's key."""
+        return (self.image.key,)
+
+
+def merge_slabs(settings: Settings, task: MergeTask) -> Counted:
+    """The counts of all slabs together, and of which file they are."""
+    counts = _counted(*task)
+    return Counted(counts, [_digest(settings, task.image)], [])
 
 
 class Fitted(NamedTuple):
@@ -156,9 +183,8 @@ class JoinTask(NamedTuple):
 def fit_slabs(settings: Settings, task: FitTask) -> Fitted:
     """Find the palette of all slabs together; it and the palette files go into the work folder."""
     image, slabs, clear, half = task
-    counts = merged(image, slabs)
-    if not len(counts):
-        raise NothingVisible(f"{image.key}: expected pixels to count, found only fully transparent ones")
+    release_memory()  # of small arrays gone by: a palette of noise takes most of what a worker has
+    counts = _counted(image, slabs)
     fitted = fit_palette(counts, settings.method)
     refuse_too_many(image.key, fitted, clear > 0)
     metrics = measure(counts, fitted.labels, fitted.palette.colors, fitted.squared_error)
@@ -205,9 +231,7 @@ def map_slab(settings: Settings, task: SlabTask, canvas: Canvas) -> dict[str, Pa
 def join_slabs(settings: Settings, task: JoinTask) -> Outcome:
     """Write the outputs of a large image from the parts of its slabs, and make them final."""
     image, fitted, parts, notes = task
-    stat, digest = digest_file(settings.input_root / image.key)
-    if stat != image.stat:
-        raise _changed(image)
+    digest = _digest(settings, image)
     commit = Commit(settings.output_root)
     outputs = {}
     carried = carried_for(settings, image.key, image.header)
@@ -227,7 +251,15 @@ def join_slabs(settings: Settings, task: JoinTask) -> Outcome:
         raise error
     record = record_of(settings, image.key, fitted.fit, fitted.metrics, outputs)
     record = msgspec.structs.replace(record, input=facts_of(digest, image.header), notes=notes)
-    return Outcome(record, FileState(*stat, digest))
+    return Outcome(record, FileState(*image.stat, digest))
+
+
+def _digest(settings: Settings, image: Large) -> str:
+    """The SHA-256 of the file, which must be what it was when the first of its pixels were read."""
+    stat, digest = digest_file(settings.input_root / image.key)
+    if stat != image.stat:
+        raise _changed(image)
+    return digest
 
 
 def _patches(settings: Settings, task: SlabTask) -> Iterator[tuple[Patch, bool]]:

@@ -14,13 +14,13 @@ from pipeline.color.bands import Bands
 from pipeline.color.checks import require_whole
 from pipeline.color.codebook import MAX_COLORS
 from pipeline.color.minibatch import MiniBatch, follow_batches
+from pipeline.color.surveys import SCALES, Frame
 from pipeline.color.warmup import announced
 
 _PASSES = 50  # exact steps of `refine`, at most
 _MOVES = 16  # passes in which a centre is put on a far pixel: batches may not have met a few of those
 _MOST_MOVED = 1024
 _FEW = 1 << 20  # pixels; a pass over them costs no more than the batches did
-SCALES = ("none", "std", "range")
 
 
 @dataclass(frozen=True, eq=False)
@@ -119,11 +119,46 @@ def _get_ready() -> None:
 
 def _segment(raster: Any, wanted: MiniBatch, scale: str, nodata: float | None) -> Segmented:
     bands = Bands(raster, nodata, wanted.colors)
-    frame = _frame_of(bands, scale)
+    frame = Frame.of(bands.survey, scale)
+    found = find_centers(bands, frame, wanted)
+    return Segmented(
+        labels=_relabel(bands, found.order),
+        centers=found.centers[found.order],
+        counts=found.counts[found.order],
+        asked=wanted.colors,
+        inertia=found.inertia,
+        offsets=frame.offsets,
+        scales=frame.scales,
+        steps=found.steps,
+        converged=found.converged,
+    )
+
+
+class Found(NamedTuple):
+    """Centres (k, bands), the pixels of each (k,), and how they were found.
+
+    order : the clusters that have pixels, most first, then by centre.
+    """
+
+    centers: NDArray[np.float64]
+    counts: NDArray[np.int64]
+    inertia: float
+    steps: int
+    converged: bool
+
+    @property
+    def order(self) -> NDArray[np.int64]:
+        """Clusters that have pixels, most first, then by centre."""
+        order = np.lexsort((*self.centers.T[::-1], -self.counts))
+        return order[self.counts[order] > 0]
+
+
+def find_centers(bands: Bands, frame: Frame, wanted: MiniBatch) -> Found:
+    """Fit centres to the pixels of a raster, and give it their labels."""
     centers = bands.distinct(wanted.colors)
     steps, passes, converged = 0, 0, True
     if centers is None:
-        _label_type(wanted.colors, bands.complete)
+        label_type(wanted.colors, bands.complete)
 
         def take(ranks: NDArray[np.int64]) -> NDArray[np.float64]:
             return frame.scaled(bands.take(ranks))
@@ -133,38 +168,7 @@ def _segment(raster: Any, wanted: MiniBatch, scale: str, nodata: float | None) -
         refine = bands.valid <= _FEW if wanted.refine is None else wanted.refine
         passes = _PASSES if refine else 0
     last, settled = _settle(bands, frame, centers, wanted.tol, passes)
-    order = _order(centers, last.seen)
-    return Segmented(
-        labels=_relabel(bands, order),
-        centers=centers[order],
-        counts=last.seen[order],
-        asked=wanted.colors,
-        inertia=last.inertia,
-        offsets=frame.offsets,
-        scales=frame.scales,
-        steps=steps,
-        converged=settled if passes else converged,
-    )
-
-
-class _Frame(NamedTuple):
-    """What is taken from, and then divides, the values of each band."""
-
-    offsets: NDArray[np.float64]
-    scales: NDArray[np.float64]
-
-    def scaled(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Points (bands, n) in scaled units."""
-        return (values - self.offsets[:, None]) / self.scales[:, None]
-
-
-def _frame_of(bands: Bands, scale: str) -> _Frame:
-    if scale == "none":
-        return _Frame(np.zeros(len(bands.lows)), np.ones(len(bands.lows)))
-    offsets, scales = (
-        (bands.means, bands.deviations) if scale == "std" else (bands.lows, bands.highs - bands.lows)
-    )
-    return _Frame(offsets, np.where(bands.highs > bands.lows, scales, 1.0))
+    return Found(centers, last.seen, last.inertia, steps, settled if passes else converged)
 
 
 class _Pass(NamedTuple):
@@ -177,7 +181,7 @@ class _Pass(NamedTuple):
     inertia: float
 
 
-def _label(bands: Bands, frame: _Frame, centers: NDArray[np.float64]) -> _Pass:
+def _label(bands: Bands, frame: Frame, centers: NDArray[np.float64]) -> _Pass:
     """Give every pixel that has data the label of its nearest centre."""
     scaled = np.ascontiguousarray(frame.scaled(centers.T).T)
     k = len(centers)
@@ -194,7 +198,7 @@ def _label(bands: Bands, frame: _Frame, centers: NDArray[np.float64]) -> _Pass:
 
 
 def _settle(
-    bands: Bands, frame: _Frame, centers: NDArray[np.float64], tol: float, passes: int
+    bands: Bands, frame: Frame, centers: NDArray[np.float64], tol: float, passes: int
 ) -> tuple[_Pass, bool]:
     """Label all pixels, after so many Lloyd steps on them or fewer; `centers` is changed in place.
 
@@ -240,13 +244,7 @@ def _cheapest(scaled: NDArray[np.float64], seen: NDArray[np.int64]) -> tuple[flo
     return least, cheapest
 
 
-def _order(centers: NDArray[np.float64], counts: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Clusters that have pixels, most first, then by centre."""
-    order = np.lexsort((*centers.T[::-1], -counts))
-    return order[counts[order] > 0]
-
-
-def _label_type(found: int, complete: bool) -> type:
+def label_type(found: int, complete: bool) -> type:
     """The type of a label map of so many clusters, and one value more if there are pixels without data."""
     highest = found - complete
     if highest > np.iinfo(np.uint16).max:
@@ -258,7 +256,7 @@ def _label_type(found: int, complete: bool) -> type:
 
 def _relabel(bands: Bands, order: NDArray[np.int64]) -> NDArray[Any]:
     """The label map in this order of clusters, with the next value where there is no data."""
-    dtype = _label_type(len(order), bands.complete)
+    dtype = label_type(len(order), bands.complete)
     rank = np.zeros(int(order.max()) + 1, np.int64)
     rank[order] = np.arange(len(order))
     labels = bands.labels if bands.labels.dtype == dtype else np.empty(bands.labels.shape, dtype)

@@ -174,15 +174,12 @@ class _Run:
     def _large_images(self, settings: Any, workers: Any) -> Any:
         """The images whose parts are tasks of their own."""
         from pipeline.jobs.large import LargeImages
+        from pipeline.jobs.parted import Team
 
-        return LargeImages(
-            [route for route in self._routes.values() if route.layout is not None],
-            settings,
-            self._found.tree.state / "large",
-            self._spec.large.window,
-            partial(self._each, workers),
-            self._watcher.progressed,
-        )
+        routes = [route for route in self._routes.values() if route.layout is not None]
+        folder, window = self._found.tree.state / "large", self._spec.large.window
+        team = Team(partial(self._each, workers), self._watcher.progressed)
+        return LargeImages(routes, settings, folder, window, team)
 
     def _by_way(self, tasks: list[Any]) -> tuple[list[Any], list[Any]]:
         """Tasks on whole images, and those on one that is done in windows."""

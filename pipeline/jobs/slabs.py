@@ -6,11 +6,17 @@ SLAB_PIXELS = 1 << 24  # of a slab, about: tens of them in a gigapixel, each a s
 
 
 class Slab(NamedTuple):
-    """Rows of an image, numbered from the top."""
+    """Whole rows of an image, numbered from the top."""
 
     number: int
     row: int
     height: int
+    width: int
+
+    @property
+    def pixels(self) -> int:
+        """How many it has."""
+        return self.height * self.width
 
 
 def slabs_of(height: int, width: int, unit: int, pixels: int = SLAB_PIXELS) -> list[Slab]:
@@ -20,4 +26,6 @@ def slabs_of(height: int, width: int, unit: int, pixels: int = SLAB_PIXELS) -> l
     but the last are whole units, and at least one.
     """
     rows = unit * max(1, pixels // (width * unit))
-    return [Slab(number, row, min(rows, height - row)) for number, row in enumerate(range(0, height, rows))]
+    return [
+        Slab(number, row, min(rows, height - row), width) for number, row in enumerate(range(0, height, rows))
+    ]

@@ -19,11 +19,11 @@ from pipeline.files.decoder import opened
 from pipeline.files.failures import failed_decoding
 from pipeline.files.headers import Header
 from pipeline.files.patches import PER_PIXEL, Look, look_of
+from pipeline.files.pieces import LARGEST_PIECE, Pieces, check_pieces, pieces_of
 from pipeline.files.sources import open_regular, shown, unchanged
 from pipeline.files.streams import BAND_ROWS, expanded
-from pipeline.files.tiffs import Pieces, first_page, pieces_of
+from pipeline.files.tiffs import first_page
 
-_LARGEST_PIECE = 256 << 20
 _DEFLATE_RATIO = 1032  # the most that deflate can shrink anything
 _JPEG_PIXELS_PER_BYTE = 512  # a block of 8 × 8 takes a bit at the very least
 _PAINT_BYTES = 24 * 64  # a column of the rows that are painted at a time
@@ -122,14 +122,14 @@ def _tiff(page: Any, look: Look, header: Header, name: str) -> Layout:
             f"{name}: expected {header.width} × {header.height} pixels, found a page of "
             f"{pieces.width} × {pieces.height}; restore it from its source"
         )
-    if not pieces.plain and pieces.bytes > _LARGEST_PIECE:
+    if not pieces.plain and pieces.bytes > LARGEST_PIECE:
         kind = "tiles" if page.is_tiled else "strips"
         raise _only_whole(
             name,
             f"compressed {kind} of {pieces.rows} × {pieces.cols} pixels, {pieces.bytes >> 20} MiB each "
-            f"(at most {_LARGEST_PIECE >> 20} can be held)",
+            f"(at most {LARGEST_PIECE >> 20} can be held)",
         )
-    _check_pieces(page, pieces, header, name)
+    check_pieces(page, pieces, header.bytes, name)
     if pieces.plain:
         decoder = (8 << 20) + 2 * pieces.width * pieces.channels * pieces.depth
     else:
@@ -167,27 +167,6 @@ def _mismatch(page: Any, pieces: Pieces, look: Look) -> str | None:
         f"{pieces.channels} samples a pixel of {page.bitspersample} bits ({page.dtype}) "
         f"where {channels} of {8 * depth} are expected"
     )
-
-
-def _check_pieces(page: Any, pieces: Pieces, header: Header, name: str) -> None:
-    """Check that all pieces are listed and lie within the file."""
-    listed = min(len(page.dataoffsets), len(page.databytecounts))
-    if listed < pieces.count:
-        raise TruncatedImage(
-            f"{name}: expected {pieces.count} strips or tiles, found {listed} listed; "
-            "restore it from its source"
-        )
-    if pieces.plain:
-        row = pieces.width * pieces.channels * pieces.depth
-        heights = (min(pieces.rows, pieces.height - n * pieces.rows) for n in range(pieces.count))
-        ends = (place + rows * row for place, rows in zip(page.dataoffsets, heights, strict=False))
-    else:
-        ends = (place + size for place, size in zip(page.dataoffsets, page.databytecounts, strict=False))
-    if (end := max(ends)) > header.bytes:
-        raise TruncatedImage(
-            f"{name}: expected strips or tiles up to byte {end}, found a file of {header.bytes} bytes; "
-            "restore it from its source"
-        )
 
 
 def _check_jpeg(file: IO[bytes], header: Header, name: str) -> None:

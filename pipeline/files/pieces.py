@@ -11,6 +11,7 @@ from numpy.typing import DTypeLike, NDArray
 
 from pipeline.errors import TruncatedImage
 from pipeline.files.failures import failed_decoding
+from pipeline.files.unpacking import unpacked
 from pipeline.files.windows import Window, cover, overlap
 
 LARGEST_PIECE = 256 << 20
@@ -215,7 +216,7 @@ class PieceReader:
         """Decode a piece, at least as far as it lies within the picture."""
         pieces, page = self.pieces, self._page
         data = self._bytes(page.dataoffsets[number], page.databytecounts[number])
-        samples = page.decode(data, number, jpegtables=page.jpegtables, jpegheader=page.jpegheader)[0]
+        samples = unpacked(page, data, number)
         height = min(piece.height, pieces.height - piece.row)
         width = min(piece.width, pieces.width - piece.col)
         expected = (1, height, width, pieces.channels)

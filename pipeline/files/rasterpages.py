@@ -19,10 +19,9 @@ from pipeline.files.pieces import LARGEST_PIECE, pieces_of
 _REDUCED, _MASK = 1, 4  # bits of NewSubfileType
 _LOOKED_AT = 64  # a stack may have millions of pages, and each is a walk through the file
 _MOST_TAGS = 4096
-_NO_COMPRESSION, _LERC = 1, 34887
+_NO_COMPRESSION = 1
 _PREDICTED = (5, 8, 32946, 34925, 50000)  # LZW, deflate, LZMA, Zstandard
 _PALETTE = 3
-_LERC_PARAMETERS = 50674
 
 
 class Base(NamedTuple):
@@ -192,7 +191,4 @@ def _unreadable(page: Any) -> str | None:
     images = tifffile.TIFF.IMAGE_COMPRESSIONS
     if predictor not in (1, 2, 3) or (predictor > 1 and compression not in {*_PREDICTED, *images}):
         return f"the TIFF predictor {predictor} with the compression {compression}"
-    packed = page.tags.valueof(_LERC_PARAMETERS)
-    if compression == _LERC and packed is not None and packed[1]:
-        return "LERC that is compressed once more"
     return None

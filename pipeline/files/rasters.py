@@ -24,6 +24,7 @@ from pipeline.files.pieces import PieceReader, check_pieces, inside, pieces_of
 from pipeline.files.rasterpages import Base, base_of, check_beginning
 from pipeline.files.sources import open_regular, shown, unchanged
 from pipeline.files.tiffs import first_page
+from pipeline.files.unpacking import most_copies
 from pipeline.files.windows import Window, overlap
 
 _NODATA = 42113
@@ -174,7 +175,8 @@ def _described(file: IO[bytes], size: int, name: str) -> tuple[Base, RasterLayou
     if pieces.plain:
         decoder = _PLAIN_BYTES + 2 * pieces.width * pieces.channels * pieces.depth
     else:
-        decoder = max(max(page.databytecounts) for page in base.pages) + 3 * pieces.bytes
+        decoder = max(max(page.databytecounts) for page in base.pages)
+        decoder += max(map(most_copies, base.pages)) * pieces.bytes
     listed = sum(len(page.dataoffsets) for page in base.pages) * _LISTED_BYTES
     layout = RasterLayout(
         height=pieces.height,

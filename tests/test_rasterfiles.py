@@ -3,6 +3,7 @@
 import tracemalloc
 import warnings
 
+import imagecodecs
 import numpy as np
 import pytest
 import rasterio
@@ -236,7 +237,7 @@ def test_any_number_of_bands(tmp_path):
 )
 def test_a_layout_is_told_by_the_headers(tmp_path, monkeypatch, options, unit):
     path = written(tmp_path / "a.tif", values("float32"), **options)
-    monkeypatch.setattr("pipeline.files.pieces.PieceReader.touched", None)
+    monkeypatch.setattr("pipeline.files.piecereader.PieceReader.touched", None)
     layout = raster_layout(path)
     assert layout.unit == unit
     assert layout.bytes == path.stat().st_size
@@ -331,6 +332,13 @@ def test_of_several_pages_the_first(tmp_path, metadata):
 def test_of_very_many_pages_the_first(tmp_path):
     tifffile.imwrite(tmp_path / "a.tif", np.zeros((70, 16, 16), np.uint8), photometric="minisblack")
     assert raster_layout(tmp_path / "a.tif").notes == ("page 1 of more than 64",)
+
+
+def test_pages_of_imagej_that_have_no_directories(tmp_path):
+    array = values("uint16", 5).transpose(2, 0, 1)
+    tifffile.imwrite(tmp_path / "a.tif", array, imagej=True, metadata={"axes": "ZYX"})
+    assert raster_layout(tmp_path / "a.tif").notes == ("page 1 of 5",)
+    np.testing.assert_array_equal(read(tmp_path / "a.tif")[0][..., 0], array[0])
 
 
 def test_a_reduced_copy_in_front(tmp_path):
@@ -560,16 +568,29 @@ def test_short_pieces_are_not_padded(tmp_path, pieces, packing):
         read(path)
 
 
+@pytest.mark.parametrize("pieces", ["tiles", "strips"])
+@pytest.mark.parametrize("packing", ["lzw", "zlib", "packbits", "zstd", "lzma"])
+def test_sound_pieces_of_too_few_rows_are_not_padded(tmp_path, pieces, packing):
+    path = written(tmp_path / "a.tif", values("uint8", 1), compression=packing, **PIECES[pieces])
+    place, counts = first_page(path).dataoffsets[0], first_page(path).databytecounts
+    rows, cols = (32, 16) if pieces == "tiles" else (13, WIDTH)
+    half = getattr(imagecodecs, f"{packing}_encode")(values("uint8", 1)[: rows // 2, :cols].tobytes())
+    retagged(path, 325 if pieces == "tiles" else 279, [len(half), *counts[1:]])
+    data = bytearray(path.read_bytes())
+    data[place : place + len(half)] = half
+    path.write_bytes(data)
+    with pytest.raises((TruncatedImage, DamagedImage), match="rows 0 to "):
+        read(path)
+
+
 def test_a_file_that_has_changed(tmp_path):
     path = written(tmp_path / "a.tif", values("uint16"))
     layout = raster_layout(path)
     other = written(tmp_path / "b.tif", values("uint16", BANDS, HEIGHT // 2, WIDTH * 2)).read_bytes()
     assert len(other) == layout.bytes
     path.write_bytes(other)
-    with (
-        pytest.raises(ChangedWhileReading, match=r"70 × 90 × 3 uint16 .* found 35 × 180 × 3 uint16"),
-        open_raster(path, layout),
-    ):
+    told = r"expected 70 × 90 × 3 uint16 .* found 35 × 180 × 3 uint16"
+    with pytest.raises(ChangedWhileReading, match=told), open_raster(path, layout):
         pass
     path.write_bytes(other + b"more")
     with pytest.raises(ChangedWhileReading), open_raster(path, layout):

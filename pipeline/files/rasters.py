@@ -20,7 +20,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import ChangedWhileReading
-from pipeline.files.pieces import PieceReader, check_pieces, inside, pieces_of
+from pipeline.files.piecereader import PieceReader, inside
+from pipeline.files.pieces import check_pieces, pieces_of
 from pipeline.files.rasterpages import Base, base_of, check_beginning
 from pipeline.files.sources import open_regular, shown, unchanged
 from pipeline.files.tiffs import first_page

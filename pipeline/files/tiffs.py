@@ -9,7 +9,8 @@ import tifffile
 
 from pipeline.files.failures import failed_decoding
 from pipeline.files.patches import Look, Patch, blank, rebanded
-from pipeline.files.pieces import PieceReader, inside, pieces_of
+from pipeline.files.piecereader import PieceReader, inside
+from pipeline.files.pieces import pieces_of
 from pipeline.files.windows import Window, cover, overlap
 
 # What tifffile logs is told by errors already; without a handler Python would print it.

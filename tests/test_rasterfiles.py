@@ -401,6 +401,16 @@ def test_ome_in_several_files_opens_no_other(tmp_path, monkeypatch):
     tifffile.imwrite(tmp_path / "b.tif", array[1])
     monkeypatch.chdir(tmp_path)
     np.testing.assert_array_equal(read(path)[0][..., 0], array[0])
+    assert raster_layout(path).notes == ("without its OME metadata",)
+
+
+def test_of_several_images_of_ome_the_first(tmp_path):
+    first, second = values("uint8", 2).transpose(2, 0, 1), values("uint16", 1, 20, 30)[..., 0]
+    with tifffile.TiffWriter(tmp_path / "a.ome.tif", ome=True) as target:
+        target.write(first, photometric="minisblack", metadata={"axes": "CYX"})
+        target.write(second, photometric="minisblack", metadata={"axes": "YX"})
+    assert raster_layout(tmp_path / "a.ome.tif").notes == ("image 1 of 2",)
+    np.testing.assert_array_equal(read(tmp_path / "a.ome.tif")[0], first.transpose(1, 2, 0))
 
 
 def test_ome_that_promises_more_than_there_is(tmp_path):

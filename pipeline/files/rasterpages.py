@@ -88,7 +88,12 @@ def base_of(first: Any, name: str) -> Base:
         When OME metadata and pages contradict each other.
     """
     series = first.parent.series if first.is_ome else []
-    base = _ome(series, name) if series and series[0].kind == "ome" else _first_full(first.parent)
+    if series and series[0].kind == "ome":
+        base = _ome(series, name)
+    else:
+        base = _first_full(first.parent)
+        if first.is_ome:  # broken, or of an image that is spread over several files
+            base = base._replace(notes=(*base.notes, "without its OME metadata"))
     for page in base.pages:
         _check(page, name)
     alike = {(pieces_of(page), page.dtype) for page in base.pages}

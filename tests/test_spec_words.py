@@ -19,7 +19,7 @@ SCHEMA = plain_schema(JobSpec)
         ("input.follow_symlinks", "true or false"),
         ("output.palette.formats", "a list of 'json', 'gpl' or 'png'"),
         ("quantize", "a section"),
-        ("quantize.method", "'kmeans', 'minibatch', 'dynamic' or 'palette'"),
+        ("quantize.method", "'kmeans', 'minibatch', 'dynamic', 'palette' or 'segment'"),
         ("quantize.colors", "a whole number from 1 to 65536, or 'auto'"),
         (
             "quantize.init",

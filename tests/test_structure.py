@@ -36,7 +36,7 @@ ONLY = {
     "msgspec": r"pipeline\.files\.exports|pipeline\.jobs\.(manifest|records|slabtasks|statcache|tasks)",
     "numba": r"pipeline\.color\..*",
     "numpy": r"pipeline\.(color|files)\..*"
-    r"|pipeline\.jobs\.(canvas|products|settings|slabtasks|spec_quantize|tasks)",
+    r"|pipeline\.jobs\.(canvas|handover|products|rastertasks|settings|slabtasks|spec_quantize|tasks)",
     "psutil": r"pipeline\.jobs\.routes",
     "pydantic": r"pipeline\.jobs\.spec.*",
     "pyvips": r"pipeline\.files\..*",

@@ -4,6 +4,7 @@ from typing import Any
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.color.clusters import Clusters
 from pipeline.color.palette import Palette
@@ -17,6 +18,22 @@ def palette_json(about: dict[str, Any], palette: Palette, clusters: Clusters) ->
     head = [f"{_json(key)}: {_json(value)}" for key, value in about.items()]
     entries = ",\n  ".join(_json(entry) for entry in _entries(palette, clusters))
     return ("{" + ",\n ".join([*head, f'"colors": [\n  {entries}\n ]']) + "}\n").encode()
+
+
+def centers_json(about: dict[str, Any], centers: NDArray[np.float64], counts: NDArray[np.int64]) -> bytes:
+    """Write the centres (k, bands) of a raster's clusters and the pixels (k,) of each, one line a cluster.
+
+    about : what goes to the top, before `clusters`.
+    """
+    head = [f"{_json(key)}: {_json(value)}" for key, value in about.items()]
+    shares = np.round(counts / counts.sum(), 8).tolist()
+    entries = ",\n  ".join(
+        _json({"label": label, "count": count, "share": share, "center": center})
+        for label, (count, share, center) in enumerate(
+            zip(counts.tolist(), shares, centers.tolist(), strict=True)
+        )
+    )
+    return ("{" + ",\n ".join([*head, f'"clusters": [\n  {entries}\n ]']) + "}\n").encode()
 
 
 def palette_gpl(name: str, palette: Palette) -> bytes:

@@ -24,7 +24,7 @@ def bundle(routes: Iterable[Route]) -> Iterator[list[Route]]:
     gathered: list[Route] = []
     size = 0.0
     for route in sorted(routes, key=lambda route: (-_size(route), route.decision.entry.key)):
-        if route.layout is not None:
+        if route.parted:
             yield [route]
             continue
         if gathered and (size + _size(route) > _MEGAPIXELS or len(gathered) == _IMAGES):
@@ -40,7 +40,7 @@ def choose_workers(routes: list[Route], workers: int) -> str:
     """The kind of workers that ends soonest: "inline", "threads" or "local" (processes)."""
     megapixels = sum(map(_size, routes))
     seconds = len(routes) * _SECONDS_PER_IMAGE + megapixels * _SECONDS_PER_MEGAPIXEL
-    if seconds < _WORTH_THREADS or workers == 1 or (len(routes) == 1 and routes[0].layout is None):
+    if seconds < _WORTH_THREADS or workers == 1 or (len(routes) == 1 and not routes[0].parted):
         return "inline"
     small = megapixels / len(routes) < _SMALL
     if seconds < (_WORTH_PROCESSES / 3 if small else _WORTH_PROCESSES):

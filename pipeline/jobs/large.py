@@ -39,7 +39,7 @@ class LargeImages:
     """
 
     def __init__(
-        self, routes: list[Route], settings: Settings, folder: Path, window: int, team: Team
+        self, routes: list[Route], settings: Settings, folder: Path, team: Team, *, window: int
     ) -> None:
         self._settings = settings
         self._team = team

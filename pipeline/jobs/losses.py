@@ -11,7 +11,7 @@ def lost(route: Route, digest: str | ImageError | None, error: Exception, reques
     key, content = route.decision.entry.key, digest if isinstance(digest, str) else None
     told = _told(key, error)
     facts = InputFacts(route.decision.entry.bytes, content)
-    if route.layout is not None and route.header is not None:
+    if route.parted and route.header is not None:
         header = route.header
         facts = InputFacts(header.bytes, content, header.width, header.height, header.mode, header.format)
     failure = Failure(type(told).__name__, str(told))

@@ -30,6 +30,7 @@ _KEYS = {
     ),
     "dynamic": ("threshold", "metric", "split_on", "criterion", "representative", "percentile", "max_colors"),
     "palette": ("palette", "color_space"),
+    "segment": ("colors", "batch_pixels", "refine", "seed", "scale", "nodata"),
 }
 """The keys of `quantize` that each method heeds."""
 
@@ -44,6 +45,14 @@ _OFF = {
 }
 """What has no effect and is left out, so that recipes of before these keys are recipes still."""
 
+_OF_COLORS = (
+    "quantize.alpha",
+    "output.quantized.format",
+    "output.palette.formats",
+    "output.palette.tree",
+)
+"""What is of no account where there are no colours."""
+
 
 def recipe(spec: JobSpec) -> dict[str, Any]:
     """Return the recipe under dotted keys, such as ``{"quantize.colors": 16, …}``.
@@ -54,11 +63,17 @@ def recipe(spec: JobSpec) -> dict[str, Any]:
     found |= _flat("quantize", _of_quantize(spec))
     found |= _flat("output", spec.output.model_dump(exclude={"root"}))
     found["output.palette.formats"] = sorted(set(spec.output.palette.formats))
+    if spec.quantize.method == "segment":
+        return {key: value for key, value in found.items() if key not in _OF_COLORS and _matters(key, value)}
     if spec.regions.wanted:
         found |= _flat("regions", spec.regions.model_dump())
     if spec.quantize.method != "dynamic":
         del found["output.palette.tree"]
-    return {key: value for key, value in found.items() if key not in _OFF or value != _OFF[key]}
+    return {key: value for key, value in found.items() if _matters(key, value)}
+
+
+def _matters(key: str, value: Any) -> bool:
+    return key not in _OFF or value != _OFF[key]
 
 
 def recipe_digest(recipe: dict[str, Any]) -> str:

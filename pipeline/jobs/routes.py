@@ -18,31 +18,17 @@ from pipeline.errors import (
     UnlistedFormat,
     UnsupportedImage,
 )
+from pipeline.files.failures import too_many_pixels
 from pipeline.files.formats import FORMATS
 from pipeline.files.headers import Header
 from pipeline.files.images import read_header
 from pipeline.files.layouts import Layout, layout_of
+from pipeline.files.rasters import RasterLayout, raster_layout
 from pipeline.jobs.manifest import Manifest
+from pipeline.jobs.needs import WORKER_BYTES, extra_bytes, needs_all, raster_bytes, window_bytes
 from pipeline.jobs.plan import Decision, Plan, Reason, Request, verdict
 from pipeline.jobs.records import Failure, InputFacts, Record
-from pipeline.jobs.slabs import SLAB_PIXELS
 from pipeline.jobs.spec import JobSpec
-
-WORKER_BYTES = 250_000_000
-"""What a worker needs before it has read anything: the interpreter, its libraries, compiled loops."""
-
-# Bytes a pixel, or a distinct colour, beyond what reading and quantizing take.
-_REGIONS = 48
-_ALL_REGIONS = 190
-_SPLIT = 96
-
-# Of images that are done in windows: see `slabtasks`.
-_PATCH_BYTES = (1 << 22) * 5
-_TALLEST_PART = 512
-_TABLES = 112 << 20
-_MERGING = 128 << 20
-_COUNTED = 12
-_FITTING = 30
 
 
 @dataclass(frozen=True)
@@ -50,7 +36,7 @@ class Route:
     """One image's way. `refusal` says why it is not tried; `header` is None if it could not be read.
 
     peak_bytes : estimated memory of doing it, the worker's own not counted. layout : how its file is
-    read in windows, if that is its way.
+    read in windows, if that is its way. raster : the same of a file that is read as numbers.
     """
 
     decision: Decision
@@ -58,15 +44,21 @@ class Route:
     refusal: ImageError | None = None
     peak_bytes: int = 0
     layout: Layout | None = None
+    raster: RasterLayout | None = None
+
+    @property
+    def parted(self) -> bool:
+        """Whether all workers do it together, in parts."""
+        return self.layout is not None or self.raster is not None
 
     @property
     def way(self) -> str:
         """The way in a word: windows, bands (as wide as the image, top to bottom), whole or refused."""
         if self.refusal is not None:
             return "refused"
-        if self.layout is None:
+        if not self.parted:
             return "whole"
-        return "windows" if self.layout.kind == "windows" else "bands"
+        return "bands" if self.layout is not None and self.layout.kind == "rows" else "windows"
 
     @property
     def megapixels(self) -> float:
@@ -130,6 +122,8 @@ def _route(spec: JobSpec, root: Path, decision: Decision, budget: int) -> Route:
     entry = decision.entry
     if entry.error is not None:
         return Route(decision, refusal=entry.error)
+    if spec.quantize.method == "segment":
+        return _raster_route(spec, root, decision, budget)
     formats = spec.input.formats or tuple(FORMATS)
     try:
         header = read_header(root / entry.key, formats, int(spec.input.max_megapixels * 1e6))
@@ -137,11 +131,11 @@ def _route(spec: JobSpec, root: Path, decision: Decision, budget: int) -> Route:
         return Route(decision, refusal=error)
     except ImageError:
         return Route(decision)
-    peak = header.peak_bytes + _extra_bytes(spec, header.width * header.height)
+    peak = header.peak_bytes + extra_bytes(spec, header.width * header.height)
     fits = peak + WORKER_BYTES <= budget
     if fits and header.width * header.height <= spec.large.above_megapixels * 1e6:
         return Route(decision, header, None, peak)
-    why = _needs_all(spec)
+    why = needs_all(spec)
     if not why:
         try:
             layout = layout_of(root / entry.key, header)
@@ -156,31 +150,20 @@ def _route(spec: JobSpec, root: Path, decision: Decision, budget: int) -> Route:
     return Route(decision, header, _too_much(entry.key, header, peak, budget, why), peak)
 
 
-def window_bytes(layout: Layout) -> int:
-    """Estimated memory of the costliest step of an image that is done in windows."""
-    pixels = layout.height * layout.width
-    slab = min(pixels, max(SLAB_PIXELS, layout.width * _TALLEST_PART))
-    reading = layout.decoder_bytes + _PATCH_BYTES + slab * (8 + 2 * layout.alpha)
-    distinct = min(pixels, 1 << 24)
-    return max(reading + _TABLES, distinct * _COUNTED + max(_MERGING, distinct * _FITTING))
-
-
-def _needs_all(spec: JobSpec) -> str:
-    """What of a job needs all pixels of an image at once, if anything."""
-    if spec.quantize.dither == "floyd-steinberg":
-        return "quantize.dither 'floyd-steinberg' needs the image whole"
-    if spec.regions.wanted:
-        return "regions need the image whole"
-    return "output.ssim needs the image whole" if spec.output.ssim else ""
-
-
-def _extra_bytes(spec: JobSpec, pixels: int) -> int:
-    """What a job asks beyond k-means, label map and quantized image takes in memory at most."""
-    each = 2 * (spec.quantize.dither != "none") + 6 * spec.output.ssim
-    if spec.regions.wanted:  # as they come, regions may be as many as pixels
-        each += _REGIONS if spec.regions.min_area > 1 else _ALL_REGIONS
-    distinct = min(pixels, 1 << 24) * (spec.quantize.method == "dynamic")
-    return pixels * each + distinct * _SPLIT
+def _raster_route(spec: JobSpec, root: Path, decision: Decision, budget: int) -> Route:
+    key = decision.entry.key
+    try:
+        layout = raster_layout(root / key)
+    except ImageError as error:
+        return Route(decision, refusal=error)
+    need = raster_bytes(layout)
+    mode = f"{layout.bands} × {layout.dtype}"
+    header = Header("tiff", layout.width, layout.height, mode, 1, 1, layout.bytes, need)
+    refusal: ImageError | None = _too_much(key, header, need, budget)
+    most = int(spec.input.max_megapixels * 1e6)
+    if layout.width * layout.height > most:
+        refusal = TooManyPixels(too_many_pixels(key, (layout.width, layout.height), most))
+    return Route(decision, header, refusal, need, None, layout)
 
 
 def _too_much(key: str, header: Header, peak: int, budget: int, why: str = "") -> TooMuchMemory | None:

@@ -142,14 +142,16 @@ class _Run:
         asked = self._spec.compute.cluster
         kind = choose_workers(routes, count) if asked == "auto" else asked
         # Here and not above: a plan, or a run with nothing to do, starts without numba and Dask.
-        from pipeline.jobs.settings import settings_of
-        from pipeline.jobs.tasks import Painting, get_ready, process_bundle
+        from pipeline.jobs.parted import Team
+        from pipeline.jobs.tasks import Painting, process_bundle
         from pipeline.jobs.workers import open_workers
 
-        settings = settings_of(self._spec, self._found.request.digest)
+        settings, get_ready, in_parts = self._trade()
         ready = partial(get_ready, settings)
         with open_workers(kind, count, self._spec.compute, self._watcher.say, ready) as workers:
-            large = self._large_images(settings, workers)
+            team = Team(partial(self._each, workers), self._watcher.progressed)
+            folder = self._found.tree.state / "large"
+            large = in_parts([route for route in routes if route.parted], settings, folder, team)
             if self._spec.quantize.scope == "image":
                 tasks = [Painting(tuple(r.decision.entry.key for r in group)) for group in bundle(routes)]
             else:
@@ -171,19 +173,28 @@ class _Run:
             if not self._stop.asked:
                 large.forget()
 
-    def _large_images(self, settings: Any, workers: Any) -> Any:
-        """The images whose parts are tasks of their own."""
-        from pipeline.jobs.large import LargeImages
-        from pipeline.jobs.parted import Team
+    def _trade(self) -> tuple[Any, Any, Any]:
+        """What a worker has to know of the job, what gets it ready, and who does images in parts."""
+        digest = self._found.request.digest
+        if self._spec.quantize.method == "segment":
+            from pipeline.jobs.rasters import Rasters
+            from pipeline.jobs.rastertasks import get_ready as ready_for_rasters
+            from pipeline.jobs.settings import segmenting_of
 
-        routes = [route for route in self._routes.values() if route.layout is not None]
-        folder, window = self._found.tree.state / "large", self._spec.large.window
-        team = Team(partial(self._each, workers), self._watcher.progressed)
-        return LargeImages(routes, settings, folder, window, team)
+            return segmenting_of(self._spec, digest), ready_for_rasters, Rasters
+        from pipeline.jobs.large import LargeImages
+        from pipeline.jobs.settings import settings_of
+        from pipeline.jobs.tasks import get_ready
+
+        return (
+            settings_of(self._spec, digest),
+            get_ready,
+            partial(LargeImages, window=self._spec.large.window),
+        )
 
     def _by_way(self, tasks: list[Any]) -> tuple[list[Any], list[Any]]:
         """Tasks on whole images, and those on one that is done in windows."""
-        parted = [task for task in tasks if self._routes[task.keys[0]].layout is not None]
+        parted = [task for task in tasks if self._routes[task.keys[0]].parted]
         return [task for task in tasks if task not in parted], parted
 
     def _each(

@@ -86,6 +86,47 @@ class Settings:
         )
 
 
+@dataclass(frozen=True)
+class Segmenting:
+    """What a worker has to know of a job on rasters; the same for all its tasks.
+
+    clusters, batch_pixels, seed, refine : see `MiniBatch`; scale, nodata : see `rasters.segment`.
+    pictures : the format of the label map under "labels", if it is wanted.
+    """
+
+    input_root: Path
+    output_root: Path
+    clusters: int
+    batch_pixels: int
+    seed: int
+    refine: bool
+    scale: str
+    nodata: float | None
+    pictures: dict[str, str]
+    overviews: bool
+    recipe: str
+
+
+def segmenting_of(spec: JobSpec, recipe: str) -> Segmenting:
+    """Gather what workers need of a job on rasters; `recipe` is the recipe's digest."""
+    wanted = spec.quantize
+    if wanted.colors == "auto":
+        raise ValueError("the number of clusters has to be given")
+    return Segmenting(
+        input_root=Path(spec.input.root),
+        output_root=Path(spec.output.root),
+        clusters=wanted.colors,
+        batch_pixels=wanted.batch_pixels,
+        seed=wanted.seed,
+        refine=wanted.refine,
+        scale=wanted.scale,
+        nodata=wanted.nodata,
+        pictures={} if spec.output.labels.format == "none" else {"labels": spec.output.labels.format},
+        overviews=spec.output.overviews,
+        recipe=recipe,
+    )
+
+
 def settings_of(spec: JobSpec, recipe: str) -> Settings:
     """Gather what workers need; `recipe` is the recipe's digest."""
     wanted = spec.quantize

@@ -9,17 +9,14 @@ What tasks hand on lies in a work folder below the output root's state: answers 
 a killed run had counted is not counted again. Every file there is whole or absent.
 """
 
-import secrets
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
-from zipfile import BadZipFile
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
-from numpy.typing import NDArray
 
 from pipeline.color import kernels
 from pipeline.color.counts import ColorCounts, Tally
@@ -36,6 +33,7 @@ from pipeline.files.readers import open_windows
 from pipeline.files.sources import FileStat, digest_file
 from pipeline.files.windows import Window, cover
 from pipeline.jobs.canvas import PATTERN_ROWS, Canvas, Part
+from pipeline.jobs.handover import keep, keep_bytes, kept
 from pipeline.jobs.memory import release_memory
 from pipeline.jobs.products import PaletteSource, about_image, carried_for, palette_files
 from pipeline.jobs.records import OutputFacts
@@ -91,7 +89,7 @@ class SlabFacts(NamedTuple):
 def count_slab(settings: Settings, task: SlabTask) -> SlabFacts:
     """Count the colours of a slab into a file of the work folder, unless it is there."""
     path = counts_path(task.image, task.slab)
-    if (found := _load(path)) is None:
+    if (found := kept(path)) is None:
         tally = Tally()
         clear, half, laid = 0, False, False
         for patch, was_laid in _patches(settings, task):
@@ -101,7 +99,7 @@ def count_slab(settings: Settings, task: SlabTask) -> SlabFacts:
                 clear += int((patch.alpha == 0).sum())
                 half |= bool(((patch.alpha > 0) & (patch.alpha < 255)).any())
         total = tally.drain()
-        _save(path, codes=total.codes, counts=total.counts, facts=np.array([clear, half, laid]))
+        keep(path, codes=total.codes, counts=total.counts, facts=np.array([clear, half, laid]))
         return SlabFacts(clear, half, laid)
     clear, half, laid = found["facts"].tolist()
     return SlabFacts(clear, bool(half), bool(laid))
@@ -118,7 +116,7 @@ def merged(image: Large, slabs: list[Slab]) -> ColorCounts:
     """The counts of all slabs together, by a table over all colours: 128 MiB, however many there are."""
     table = np.zeros(kernels.CODES, np.int64)
     for slab in slabs:
-        part = _load(counts_path(image, slab))
+        part = kept(counts_path(image, slab))
         if part is None:
             raise FileNotFoundError(f"{image.key}: the counts of rows {slab.row} and on are gone; run again")
         table[part["codes"]] += part["counts"]
@@ -188,11 +186,11 @@ def fit_slabs(settings: Settings, task: FitTask) -> Fitted:
     fitted = fit_palette(counts, settings.method)
     refuse_too_many(image.key, fitted, clear > 0)
     metrics = measure(counts, fitted.labels, fitted.palette.colors, fitted.squared_error)
-    _save(image.work / "fit.npz", codes=counts.codes, labels=fitted.labels)
+    keep(image.work / "fit.npz", codes=counts.codes, labels=fitted.labels)
     about = about_image(settings, image.key, counts, fitted, clear)
     source = PaletteSource(image.key, about, counts, fitted)
     for product in palette_files(settings, "palette", "palette", source):
-        _write(image.work / product.path, product.data)
+        keep_bytes(image.work / product.path, product.data)
     canvas = Canvas(
         image.layout.width, image.layout.height, fitted.palette.colors, clear > 0, half, settings.pictures
     )
@@ -202,7 +200,7 @@ def fit_slabs(settings: Settings, task: FitTask) -> Fitted:
 def map_slab(settings: Settings, task: SlabTask, canvas: Canvas) -> dict[str, Part]:
     """Make the parts of a slab's pictures."""
     image, slab = task.image, task.slab
-    fitted = _load(image.work / "fit.npz")
+    fitted = kept(image.work / "fit.npz")
     if fitted is None:
         raise FileNotFoundError(f"{image.key}: the palette is gone; run again")
     clear = len(canvas.colors)
@@ -223,7 +221,7 @@ def map_slab(settings: Settings, task: SlabTask, canvas: Canvas) -> dict[str, Pa
     parts = {}
     for picture, part in canvas.encode(labels, shown, alpha, first=slab.row == 0, last=last).items():
         path = image.work / f"{picture}-{slab.number}"
-        _write(path, part.read())
+        keep_bytes(path, part.read())
         parts[picture] = part._replace(data=path)
     return parts
 
@@ -297,7 +295,7 @@ def _changed(image: Large) -> ChangedWhileReading:
 
 def save_patch(path: Path, patch: Patch) -> None:
     """Put a patch into a file, for a task that cannot read it itself."""
-    _save(path, pixels=patch.pixels, **({} if patch.alpha is None else {"alpha": patch.alpha}))
+    keep(path, pixels=patch.pixels, **({} if patch.alpha is None else {"alpha": patch.alpha}))
 
 
 def _window_of(image: Large, slab: Slab, patterned: bool) -> tuple[int, int]:
@@ -322,25 +320,3 @@ def _place(window: Window, slab: Slab) -> tuple[slice, slice]:
 def counts_path(image: Large, slab: Slab) -> Path:
     """Where the counts of a slab are, once it has been counted."""
     return image.work / f"counts-{slab.row}.npz"
-
-
-def _save(path: Path, **arrays: Any) -> None:
-    temporary = path.with_name(f"{path.name}-{secrets.token_hex(4)}")
-    with temporary.open("xb") as file:
-        np.savez(file, **arrays)
-    temporary.replace(path)
-
-
-def _write(path: Path, data: bytes) -> None:
-    temporary = path.with_name(f"{path.name}-{secrets.token_hex(4)}")
-    temporary.write_bytes(data)
-    temporary.replace(path)
-
-
-def _load(path: Path) -> dict[str, NDArray[Any]] | None:
-    """The arrays of a file, or None if there is none, or one that a failing machine has torn."""
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return dict(arrays)
-    except (OSError, ValueError, BadZipFile, EOFError, KeyError):
-        return None

@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from pathlib import Path
 
-from pydantic import Field, ValidationError, ValidationInfo, field_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from pipeline.errors import SpecError
 from pipeline.jobs.spec_diagnosis import diagnose
-from pipeline.jobs.spec_mistakes import Mistake, Place, refusal
+from pipeline.jobs.spec_mistakes import Mistake, Place, WrongKeyError, refusal
 from pipeline.jobs.spec_overrides import lay_over
 from pipeline.jobs.spec_quantize import Quantize
 from pipeline.jobs.spec_roots import check_apart
@@ -31,6 +31,14 @@ class JobSpec(Section):
     compute: Compute = Field(
         default_factory=Compute, description="Where the work runs. The outputs are the same bytes anywhere."
     )
+
+    @model_validator(mode="after")
+    def _rasters_have_no_colors(self) -> "JobSpec":
+        if self.quantize.method == "segment":
+            for key, wanted in (("regions", self.regions.wanted), ("output.ssim", self.output.ssim)):
+                if wanted:
+                    raise WrongKeyError(key, "quantize.method 'segment' knows no colours; leave this out")
+        return self
 
     @field_validator("output")
     @classmethod

@@ -45,16 +45,17 @@ class Target(Section):
 class Quantize(Section):
     """``quantize``: how palettes are found."""
 
-    method: Literal["kmeans", "minibatch", "dynamic", "palette"] = Field(
+    method: Literal["kmeans", "minibatch", "dynamic", "palette", "segment"] = Field(
         default="kmeans",
         description="How the palette is found: kmeans (on the exact counts of all colours), minibatch (on "
         "batches of pixels drawn from the whole image), dynamic (as many colours as a threshold of "
-        "difference needs), or palette (a given one).",
+        "difference needs), palette (a given one), or segment (no colours at all: clusters of the values of "
+        "all bands of a TIFF, of any depth).",
     )
     colors: Colors | Literal["auto"] = Field(
         default=16,
-        description="Palette entries. An image with fewer distinct colours keeps them all. auto: the fewest "
-        "that reach the target. Of no account for dynamic and palette.",
+        description="Palette entries; clusters, for segment. An image with fewer distinct colours keeps them "
+        "all. auto: the fewest that reach the target. Of no account for dynamic and palette.",
     )
     target: Target = Field(
         default_factory=Target, description="What colors: auto has to reach; one of the measures below."
@@ -107,9 +108,22 @@ class Quantize(Section):
         description="Protects small areas of vivid colours: from 0, every pixel weighs the same, to 1, those "
         "that stand out from the image's own spread of colours weigh up to a thousand times as much.",
     )
-    batch_pixels: int = Field(default=65536, ge=1, le=2**24, description="Pixels of each step of minibatch.")
+    batch_pixels: int = Field(
+        default=65536, ge=1, le=2**24, description="Pixels of each step of minibatch and segment."
+    )
     refine: bool = Field(
-        default=True, description="Whether minibatch ends with exact steps on the counts of all colours."
+        default=True,
+        description="Whether minibatch ends with exact steps on the counts of all colours, segment on all "
+        "pixels that it has drawn.",
+    )
+    scale: Literal["std", "range", "none"] = Field(
+        default="std",
+        description="What makes the bands of segment comparable: each over its standard deviation, each over "
+        "its range, or as they are.",
+    )
+    nodata: Number | None = Field(
+        default=None,
+        description="Value, in any band, of pixels that hold no data, for segment. null: what the file says.",
     )
     threshold: Number = Field(
         default=10.0,
@@ -199,11 +213,20 @@ class Quantize(Section):
             )
         if self.split_on == "white" and self.metric != "redmean":
             raise WrongKeyError("metric", "distances from white are redmean's; set that, or split_on: color")
-        if self.method == "minibatch" and isinstance(self.colors, int) and self.batch_pixels < self.colors:
+        if (
+            self.method in ("minibatch", "segment")
+            and isinstance(self.colors, int)
+            and self.batch_pixels < self.colors
+        ):
             raise WrongKeyError(
                 "batch_pixels",
                 f"expected at least one pixel per colour, {self.colors}, found {self.batch_pixels}",
             )
+        for key, value in (("scope", "image"), ("dither", "none"), ("alpha", "preserve")):
+            if self.method == "segment" and getattr(self, key) != value:
+                raise WrongKeyError(
+                    key, f"quantize.method 'segment' knows no colours; leave this out, or set {value!r}"
+                )
         if self.freeze and self.scope == "image":
             raise WrongKeyError(
                 "freeze", "nothing is shared with quantize.scope 'image'; set 'folder' or 'job'"

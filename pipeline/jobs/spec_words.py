@@ -83,7 +83,7 @@ def _bounds(node: Schema) -> str:
         return f" above {node['exclusiveMinimum']:g}{top}"
     if "maximum" in node:
         return f" from {node['minimum']} to {node['maximum']}"
-    return f" of at least {node['minimum']:g}"
+    return f" of at least {node['minimum']:g}" if "minimum" in node else ""
 
 
 def _inlined(node: Any, shared: Schema) -> Any:

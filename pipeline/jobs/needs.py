@@ -1,0 +1,61 @@
+"""What work on an image needs: memory, and whether all of its pixels at once."""
+
+from pipeline.files.layouts import Layout
+from pipeline.files.rasters import RasterLayout
+from pipeline.jobs.slabs import SLAB_PIXELS
+from pipeline.jobs.spec import JobSpec
+
+WORKER_BYTES = 250_000_000
+"""What a worker needs before it has read anything: the interpreter, its libraries, compiled loops."""
+
+# Bytes a pixel, or a distinct colour, beyond what reading and quantizing take.
+_REGIONS = 48
+_ALL_REGIONS = 190
+_SPLIT = 96
+
+# Of images that are done in windows: see `slabtasks`.
+_PATCH_BYTES = (1 << 22) * 5
+_TALLEST_PART = 512
+_TABLES = 112 << 20
+_MERGING = 128 << 20
+_COUNTED = 12
+_FITTING = 30
+
+# Of rasters: see `rastertasks`.
+RASTER_PATCH_BYTES = 32 << 20
+RASTER_SAMPLE_BYTES = 128 << 20
+_BLOCKS = 64 << 20
+
+
+def window_bytes(layout: Layout) -> int:
+    """Estimated memory of the costliest step of an image that is done in windows."""
+    pixels = layout.height * layout.width
+    slab = min(pixels, max(SLAB_PIXELS, layout.width * _TALLEST_PART))
+    reading = layout.decoder_bytes + _PATCH_BYTES + slab * (8 + 2 * layout.alpha)
+    distinct = min(pixels, 1 << 24)
+    return max(reading + _TABLES, distinct * _COUNTED + max(_MERGING, distinct * _FITTING))
+
+
+def needs_all(spec: JobSpec) -> str:
+    """What of a job needs all pixels of an image at once, if anything."""
+    if spec.quantize.dither == "floyd-steinberg":
+        return "quantize.dither 'floyd-steinberg' needs the image whole"
+    if spec.regions.wanted:
+        return "regions need the image whole"
+    return "output.ssim needs the image whole" if spec.output.ssim else ""
+
+
+def extra_bytes(spec: JobSpec, pixels: int) -> int:
+    """What a job asks beyond k-means, label map and quantized image takes in memory at most."""
+    each = 2 * (spec.quantize.dither != "none") + 6 * spec.output.ssim
+    if spec.regions.wanted:  # as they come, regions may be as many as pixels
+        each += _REGIONS if spec.regions.min_area > 1 else _ALL_REGIONS
+    distinct = min(pixels, 1 << 24) * (spec.quantize.method == "dynamic")
+    return pixels * each + distinct * _SPLIT
+
+
+def raster_bytes(layout: RasterLayout) -> int:
+    """Estimated memory of the costliest step of segmenting a raster."""
+    slab = max(SLAB_PIXELS, layout.width * _TALLEST_PART)
+    labelling = layout.decoder_bytes + 3 * RASTER_PATCH_BYTES + 6 * slab + _BLOCKS
+    return max(labelling, 3 * RASTER_SAMPLE_BYTES)

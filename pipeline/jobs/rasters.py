@@ -1,0 +1,77 @@
+"""A raster, from its slabs to its label map: all workers take part in it.
+
+slabs ──survey, draw──► sample ──fit──► centres ──label──► parts ──join──► files
+"""
+
+from functools import partial
+from pathlib import Path
+
+from pipeline.errors import ImageError
+from pipeline.jobs.parted import Folders, Steps, Team, attempt, work_folder
+from pipeline.jobs.rastertasks import (
+    FitTask,
+    JoinTask,
+    Raster,
+    RasterTask,
+    fit_raster,
+    join_raster,
+    label_slab,
+    survey_slab,
+)
+from pipeline.jobs.routes import Route
+from pipeline.jobs.settings import Segmenting
+from pipeline.jobs.slabs import slabs_of
+from pipeline.jobs.tasks import Outcome
+
+_ENOUGH = 0.5  # of the pixels that were to be drawn: fewer had data
+
+
+class Rasters:
+    """The rasters of a run. folder : of all work folders."""
+
+    def __init__(self, routes: list[Route], settings: Segmenting, folder: Path, team: Team) -> None:
+        self._settings = settings
+        self._team = team
+        self._found = {route.decision.entry.key: _find(route, settings, folder) for route in routes}
+        self._folders = Folders(folder, self._found)
+
+    def process(self, key: str, palette: None = None) -> Outcome | Exception | None:
+        """Do a raster: what comes of it, the error it ends in, or None if the run is to stop."""
+        return attempt(self._found[key], self._team, partial(_process, self._settings), last=True)
+
+    def forget(self) -> None:
+        """Remove what is left of the work: there is nothing more to do."""
+        self._folders.forget()
+
+
+def _find(route: Route, settings: Segmenting, folder: Path) -> Raster | ImageError:
+    key, layout = route.decision.entry.key, route.raster
+    if layout is None:
+        raise ValueError(f"{key} is no raster")
+    said = key, "raster", settings.clusters, settings.seed, settings.nodata
+    try:
+        stat, work = work_folder(folder, settings.input_root / key, *said)
+    except ImageError as error:
+        return error
+    return Raster(key, layout, stat, work)
+
+
+def _process(settings: Segmenting, image: Raster, steps: Steps) -> Outcome:
+    layout = image.layout
+    slabs = slabs_of(layout.height, layout.width, layout.unit[0])
+
+    def survey(wanted: int) -> tuple[int, int]:
+        tasks = [RasterTask(image, slab, wanted) for slab in slabs]
+        found = steps.through("surveyed", partial(survey_slab, settings), slabs, tasks)
+        return sum(valid for valid, _ in found), sum(drawn for _, drawn in found)
+
+    wanted = image.sample
+    valid, drawn = survey(wanted)
+    if drawn < _ENOUGH * min(wanted, valid):
+        wanted = min(image.pixels, wanted * image.pixels // max(valid, 1))
+        survey(wanted)
+    fitted = steps.one(partial(fit_raster, settings), FitTask(image, slabs, wanted))
+    slabs = slabs_of(layout.height, layout.width, fitted.canvas.part_rows)
+    tasks = [RasterTask(image, slab, wanted) for slab in slabs]
+    labelled = steps.through("labelled", partial(label_slab, settings, fitted=fitted), slabs, tasks)
+    return steps.one(partial(join_raster, settings), JoinTask(image, fitted, labelled))

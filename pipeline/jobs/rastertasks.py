@@ -1,0 +1,323 @@
+"""What a worker does to a slab of a raster, and to all of them together.
+
+    survey_slab    pixels → what the bands hold, a sample      any order, any worker
+    fit_raster     samples → centres                           once
+    label_slab     pixels → parts of the label map             any order, any worker
+    join_raster    parts → label map, centres as JSON          once
+
+The windows in which pixels are read are the file's own: sums of floats depend on their order.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.color.falsecolors import false_colors
+from pipeline.color.minibatch import MiniBatch
+from pipeline.color.rasterparts import Distinct, SampleFit, draw, fit_sample, label_part, survey_part
+from pipeline.color.rasters import label_type
+from pipeline.color.surveys import Survey, has_data, value_of
+from pipeline.errors import ChangedWhileReading, NothingVisible, UnsupportedImage
+from pipeline.files.exports import centers_json
+from pipeline.files.geotags import NOTHING, carried_tags
+from pipeline.files.outputs import Commit
+from pipeline.files.rasters import RasterLayout, open_raster
+from pipeline.files.sources import FileStat, digest_file
+from pipeline.files.windows import Window, cover
+from pipeline.jobs.canvas import Canvas, Part
+from pipeline.jobs.handover import keep, keep_bytes, kept
+from pipeline.jobs.needs import RASTER_PATCH_BYTES, RASTER_SAMPLE_BYTES
+from pipeline.jobs.records import ColorFacts, InputFacts, OutputFacts, Record
+from pipeline.jobs.settings import Segmenting
+from pipeline.jobs.slabs import Slab
+from pipeline.jobs.statcache import FileState
+from pipeline.jobs.tasks import Outcome
+
+_SAMPLE = 1 << 22  # pixels
+
+
+@dataclass(frozen=True)
+class Raster:
+    """A raster: what its header says, the state of its file, the work folder."""
+
+    key: str
+    layout: RasterLayout
+    stat: FileStat
+    work: Path
+
+    @property
+    def pixels(self) -> int:
+        """How many it has."""
+        return self.layout.height * self.layout.width
+
+    @property
+    def sample(self) -> int:
+        """How many of them are drawn."""
+        each = self.layout.bands * np.dtype(self.layout.dtype).itemsize
+        return min(_SAMPLE, RASTER_SAMPLE_BYTES // each, self.pixels)
+
+
+class RasterTask(NamedTuple):
+    """A task: a slab. wanted : pixels to be drawn of the whole raster."""
+
+    image: Raster
+    slab: Slab
+    wanted: int
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The raster's key."""
+        return (self.image.key,)
+
+
+class FitTask(NamedTuple):
+    """A task: the centres, from the samples of all slabs."""
+
+    image: Raster
+    slabs: list[Slab]
+    wanted: int
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The raster's key."""
+        return (self.image.key,)
+
+
+class Fitted(NamedTuple):
+    """Centres, the pixels that have data, how many of them were drawn, and the label map's form."""
+
+    found: SampleFit
+    valid: int
+    drawn: int
+    canvas: Canvas
+
+
+class Labelled(NamedTuple):
+    """What came of a slab: its part of the label map, pixels by label, Σ squared scaled distance."""
+
+    parts: dict[str, Part]
+    seen: NDArray[np.int64]
+    inertia: float
+
+
+class JoinTask(NamedTuple):
+    """A task: the outputs, from what came of all slabs in order."""
+
+    image: Raster
+    fitted: Fitted
+    labelled: list[Labelled]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The raster's key."""
+        return (self.image.key,)
+
+
+def get_ready(settings: Segmenting) -> None:
+    """Compile all loops that tasks with these settings use, or load them from the disk."""
+    ramp = np.arange(600.0).reshape(20, 30, 1)
+    for clusters in (2, 300):
+        survey = survey_part(ramp, None, Survey.of_nothing(1), Distinct(clusters, 1))
+        wanted = MiniBatch(clusters, batch_pixels=300, max_steps=1)
+        found = fit_sample(ramp.reshape(-1, 1), survey, settings.scale, wanted)
+        label_part(ramp, None, found, np.empty((20, 30), np.uint16), np.zeros(clusters, np.int64))
+    draw(0, 600, 600, 10, 0)
+
+
+def survey_slab(settings: Segmenting, task: RasterTask) -> tuple[int, int]:
+    """Survey a slab and draw its part of the sample, into a file of the work folder unless it is there.
+
+    Returns the pixels that have data, and how many of them were drawn.
+    """
+    image, slab, wanted = task
+    path = survey_path(image, slab, wanted)
+    if (there := kept(path)) is None:
+        layout = image.layout
+        nodata = _nodata(settings, layout)
+        first = slab.row * layout.width
+        places = draw(first, first + slab.pixels, image.pixels, wanted, settings.seed)
+        rows, cols = np.divmod(places, layout.width)
+        drawn = np.empty((len(places), layout.bands), layout.dtype)
+        survey, distinct = Survey.of_nothing(layout.bands), Distinct(settings.clusters, layout.bands)
+        for window, pixels in _patches(settings, image, slab):
+            survey = survey_part(pixels, nodata, survey, distinct)
+            here = (rows >= window.row) & (rows < window.bottom)
+            here &= (cols >= window.col) & (cols < window.right)
+            drawn[here] = pixels[rows[here] - window.row, cols[here] - window.col]
+        there = {"drawn": drawn[has_data(drawn, nodata)], "distinct": distinct.rows}
+        there |= {name: np.asarray(value) for name, value in survey._asdict().items()}
+        keep(path, **there)
+    return int(there["seen"]), len(there["drawn"])
+
+
+def fit_raster(settings: Segmenting, task: FitTask) -> Fitted:
+    """Find the centres of all slabs together."""
+    image, slabs, wanted = task
+    layout = image.layout
+    survey = Survey.of_nothing(layout.bands)
+    distinct = Distinct(settings.clusters, layout.bands)
+    samples = []
+    for slab in slabs:
+        part = kept(survey_path(image, slab, wanted))
+        if part is None:
+            raise FileNotFoundError(f"{image.key}: the survey of rows {slab.row} and on is gone; run again")
+        samples.append(part["drawn"])
+        distinct.add(np.ascontiguousarray(part["distinct"].T))
+        survey = survey.merged(
+            Survey(int(part["seen"]), *(part[name] for name in ("means", "squares", "lows", "highs")))
+        )
+    if not survey.seen:
+        raise NothingVisible(f"{image.key}: expected pixels to segment, found none with data in every band")
+    drawn = sum(map(len, samples))
+    if _few(samples, settings.clusters):  # there may be more, if rarer
+        samples.append(distinct.rows.astype(layout.dtype))
+    sample = np.concatenate(samples)
+    samples.clear()
+    wanted_centers = MiniBatch(
+        settings.clusters, settings.batch_pixels, seed=settings.seed, refine=settings.refine
+    )
+    complete = survey.seen == image.pixels
+    try:
+        survey.check()
+        label_type(settings.clusters, complete)
+        found = fit_sample(sample, survey, settings.scale, wanted_centers)
+    except ValueError as error:
+        raise UnsupportedImage(f"{image.key}: {error}") from error
+    colors = false_colors(len(found.centers))
+    canvas = Canvas(layout.width, layout.height, colors, not complete, False, settings.pictures)
+    return Fitted(found, survey.seen, drawn, canvas)
+
+
+def _few(samples: list[NDArray[Any]], clusters: int) -> bool:
+    """Whether there are no more distinct pixels than clusters."""
+    found = Distinct(clusters, samples[0].shape[1])
+    for sample in samples:
+        found.add(np.ascontiguousarray(sample.T, np.float64))
+    return len(found.rows) <= clusters
+
+
+def label_slab(settings: Segmenting, task: RasterTask, fitted: Fitted) -> Labelled:
+    """Label a slab, and make its part of the label map."""
+    image, slab, _ = task
+    nodata = _nodata(settings, image.layout)
+    k = len(fitted.found.centers)
+    labels: NDArray[Any] = np.empty((slab.height, slab.width), label_type(k, not fitted.canvas.clear))
+    seen = np.zeros(k, np.int64)
+    inertia = 0.0
+    for window, pixels in _patches(settings, image, slab):
+        top = window.row - slab.row
+        place = labels[top : top + window.height, window.col : window.right]
+        inertia += label_part(pixels, nodata, fitted.found, place, seen)
+    last = slab.row + slab.height == image.layout.height
+    encoded = fitted.canvas.encode(labels, labels, None, first=slab.row == 0, last=last)
+    parts = {}
+    for picture, part in encoded.items():
+        path = image.work / f"{picture}-{slab.number}"
+        keep_bytes(path, part.read())
+        parts[picture] = part._replace(data=path)
+    return Labelled(parts, seen, inertia)
+
+
+def join_raster(settings: Segmenting, task: JoinTask) -> Outcome:
+    """Write the label map and the centres, and make them final."""
+    image, fitted, labelled = task
+    path = settings.input_root / image.key
+    stat, digest = digest_file(path)
+    if stat != image.stat:
+        raise _changed(image)
+    found, layout = fitted.found, image.layout
+    seen = np.sum([one.seen for one in labelled], axis=0)
+    inertia = math.fsum(one.inertia for one in labelled)
+    about = {
+        "raster": image.key,
+        "clusters_asked": settings.clusters,
+        "clusters_found": len(found.centers),
+        "seed": settings.seed,
+        "bands": layout.bands,
+        "type": layout.dtype,
+        "pixels": fitted.valid,
+        "drawn": fitted.drawn,
+        "no_data": {"label": len(found.centers), "count": image.pixels - fitted.valid}
+        if fitted.canvas.clear
+        else None,
+        "scale": settings.scale,
+        "offsets": found.frame.offsets.tolist(),
+        "scales": found.frame.scales.tolist(),
+        "inertia": inertia,
+        "steps": found.steps,
+        "converged": found.converged,
+    }
+    commit = Commit(settings.output_root)
+    outputs = {}
+    for picture, kind in settings.pictures.items():
+        parts = [one.parts[picture] for one in labelled]
+        carried = carried_tags(path) if kind == "tiff" else NOTHING
+        write = partial(
+            fitted.canvas.write, picture=picture, parts=parts, carried=carried, overviews=settings.overviews
+        )
+        file = commit.stage_written(image.key, fitted.canvas.path(picture, image.key), write)
+        outputs[picture] = OutputFacts(*file)
+    data = centers_json(about, found.centers, seen)
+    [file] = commit.stage(image.key, {f"centers/{image.key}.json": data})
+    outputs["centers"] = OutputFacts(*file)
+    for error in commit.publish().values():
+        raise error
+    mode = f"{layout.bands} × {layout.dtype}"
+    record = Record(
+        image=image.key,
+        status="done",
+        recipe=settings.recipe,
+        input=InputFacts(layout.bytes, digest, layout.width, layout.height, mode, "tiff"),
+        outputs=outputs,
+        colors=ColorFacts(settings.clusters, len(found.centers)),
+        inertia=inertia,
+        iterations=found.steps,
+        converged=found.converged,
+        notes=layout.notes,
+    )
+    return Outcome(record, FileState(*stat, digest))
+
+
+def survey_path(image: Raster, slab: Slab, wanted: int) -> Path:
+    """Where the survey of a slab is, once it has been made."""
+    return image.work / f"survey-{wanted}-{slab.row}.npz"
+
+
+def _nodata(settings: Segmenting, layout: RasterLayout) -> Any:
+    """The value of no data: the job's, else the file's own."""
+    nodata = layout.nodata if settings.nodata is None else settings.nodata
+    return value_of(nodata, np.dtype(layout.dtype))
+
+
+def _patches(settings: Segmenting, image: Raster, slab: Slab) -> Iterator[tuple[Window, NDArray[Any]]]:
+    """The pixels of a slab, window by window."""
+    path = settings.input_root / image.key
+    with open_raster(path, image.layout) as reader:
+        for window in cover(slab.height, slab.width, *_window(image.layout)):
+            placed = window._replace(row=window.row + slab.row)
+            yield placed, reader.read(placed)
+    found = path.stat()
+    if FileStat(found.st_size, found.st_mtime_ns, found.st_ino) != image.stat:
+        raise _changed(image)
+
+
+def _window(layout: RasterLayout) -> tuple[int, int]:
+    """Rows and columns of a window: whole units of the file, as wide as `RASTER_PATCH_BYTES` allow."""
+    rows, cols = layout.unit
+    each = layout.bands * np.dtype(layout.dtype).itemsize
+    across = max(1, RASTER_PATCH_BYTES // (rows * cols * each))
+    wide = min(across * cols, layout.width)
+    return rows * max(1, RASTER_PATCH_BYTES // (rows * wide * each)), wide
+
+
+def _changed(image: Raster) -> ChangedWhileReading:
+    return ChangedWhileReading(
+        f"{image.key}: expected a file at rest, found one that changed while it was read; run again once "
+        "nothing writes to it"
+    )

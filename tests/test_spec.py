@@ -80,7 +80,8 @@ def test_two_roots_are_enough_and_start_from_the_job_files_folder(
         ("quantize: {tol: true}", "3:17: quantize.tol: expected a number of at least 0, found true"),
         (
             "quantize: {method: octree}",
-            "3:20: quantize.method: expected 'kmeans', 'minibatch', 'dynamic', 'palette' or 'segment', found 'octree'",
+            "3:20: quantize.method: expected 'kmeans', 'minibatch', 'dynamic', 'palette' or 'segment', "
+            "found 'octree'",
         ),
         (
             "quantize: {background: #fff}\n}",

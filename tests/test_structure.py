@@ -33,10 +33,10 @@ ONLY = {
     "filelock": r"pipeline\.jobs\.lock",
     "fsspec": r"pipeline\.files\.patterns",
     "imagecodecs": r"pipeline\.files\..*",
-    "msgspec": r"pipeline\.files\.exports|pipeline\.jobs\.(manifest|records|slabtasks|statcache|tasks)",
+    "msgspec": r"pipeline\.files\.exports|pipeline\.jobs\.(manifest|records|slabpictures|statcache|tasks)",
     "numba": r"pipeline\.color\..*",
     "numpy": r"pipeline\.(color|files)\..*"
-    r"|pipeline\.jobs\.(canvas|handover|products|rastertasks|settings|slabtasks|spec_quantize|tasks)",
+    r"|pipeline\.jobs\.(canvas|handover|previews|products|rastertasks|settings|slabpictures|slabtasks|spec_quantize|tasks)",
     "psutil": r"pipeline\.jobs\.routes",
     "pydantic": r"pipeline\.jobs\.spec.*",
     "pyvips": r"pipeline\.files\..*",

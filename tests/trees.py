@@ -62,7 +62,7 @@ class Site:
             "compute": {"cluster": "inline"},
         }
         for name, section in sections.items():
-            content[name].update(section)
+            content.setdefault(name, {}).update(section)
         self.job.write_text(yaml.safe_dump(content), encoding="utf-8")
 
     def call(self, command: str, *arguments: str) -> Result:

@@ -14,6 +14,7 @@ from pipeline.color.kmeans import KMeans
 from pipeline.color.lloyd import refine, squares_of
 from pipeline.color.minibatch import MiniBatch, follow_batches
 from pipeline.color.spaces import SPACES
+from pipeline.color.starts import move
 from pipeline.color.tree import build_tree
 
 
@@ -22,7 +23,8 @@ class Sampled:
     """Mini-batch k-means on 8-bit colours.
 
     kmeans : colors, max_iter, tol, eps, seed, color_space and small_areas are heeded. batch_pixels :
-    pixels of a batch, at least colors. refine : whether to end with exact steps on all colours.
+    pixels of a batch, at least colors. refine : whether to end with moves on coarse bins of all
+    colours, and exact steps.
     """
 
     kmeans: KMeans
@@ -54,6 +56,7 @@ class Sampled:
         clusters = unassigned(tree, wanted.colors)
         centroids = fill_empty(tree, np.floor(centers + 0.5).astype(np.int32), clusters)
         if self.refine:
+            move(tree, centroids)
             stop = float(wanted.tol), float(wanted.eps * space.unit), int(wanted.max_iter)
             steps, converged = refine(tree, squares, centroids, clusters, stop)
         left = wanted.max_iter - steps if self.refine and wanted.eps == 0 else 0

@@ -35,16 +35,28 @@ def best_start(tree: Tree, k: int, init: str, seed: int, attempt: int) -> Centro
     best, least = np.empty((0, 3), np.int32), np.inf
     for stream in _streams(k, init, seed, attempt, len(tree.counts)):
         centroids = _start(tree, bins, k, stream)
-        clusters = unassigned(bins, k)
-        refine(bins, squares, centroids, clusters, (_SETTLING_TOL, 0.0, _SETTLING_STEPS))
-        if k <= _MOST_MOVED:
-            improve(bins, squares, centroids, clusters, _MOVE_ROUNDS)
-            refine(bins, squares, centroids, clusters, (_BIN_TOL, 0.0, _BIN_STEPS))
-        assign(bins, centroids, clusters)
-        inertia_left = squares - explained(centroids, clusters.totals)
+        inertia_left = _move(bins, squares, centroids)
         if inertia_left < least:
             best, least = centroids, inertia_left
     return best
+
+
+def move(tree: Tree, centroids: Centroids) -> None:
+    """Better centroids (k, 3) in place by Lloyd's steps and moves on coarse bins."""
+    bins = _bins(tree, len(centroids))
+    _move(bins, squares_of(bins), centroids)
+
+
+def _move(bins: Tree, squares: float, centroids: Centroids) -> float:
+    """Settle, move and settle centroids on bins; returns the inertia that is left."""
+    k = len(centroids)
+    clusters = unassigned(bins, k)
+    refine(bins, squares, centroids, clusters, (_SETTLING_TOL, 0.0, _SETTLING_STEPS))
+    if k <= _MOST_MOVED:
+        improve(bins, squares, centroids, clusters, _MOVE_ROUNDS)
+        refine(bins, squares, centroids, clusters, (_BIN_TOL, 0.0, _BIN_STEPS))
+    assign(bins, centroids, clusters)
+    return float(squares - explained(centroids, clusters.totals))
 
 
 def random_pixels(tree: Tree, k: int, seed: int) -> Centroids:

@@ -174,6 +174,24 @@ def write_whole(path: Path, data: bytes) -> bool:
     return True
 
 
+def put(path: Path, write: Callable[[BinaryIO], object]) -> None:
+    """Have `write` write a file that is no output, whole or absent; the disk may take it when it likes.
+
+    Raises OutputNotWritable, or what `write` raises, leaving nothing behind.
+    """
+    temporary = path.parent / DEBRIS.replace("*", f"{path.name}-{secrets.token_hex(4)}")
+    try:
+        with temporary.open("xb") as file:
+            write(file)
+        temporary.replace(path)
+    except BaseException as error:
+        with suppress(OSError):
+            temporary.unlink()
+        if isinstance(error, OSError):
+            raise _not_writable(error) from error
+        raise
+
+
 def sweep(folder: Path) -> int:
     """Remove what killed writers left in a folder; returns the number of files removed."""
     debris = list(folder.glob(DEBRIS))

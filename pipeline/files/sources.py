@@ -10,7 +10,7 @@ from io import FileIO
 from pathlib import Path
 from typing import NamedTuple
 
-from pipeline.errors import ChangedWhileReading, EmptyFile, TooMuchMemory, UnsupportedImage
+from pipeline.errors import ChangedWhileReading, EmptyFile, ImageError, TooMuchMemory, UnsupportedImage
 from pipeline.files.failures import failed_reading
 
 
@@ -84,6 +84,45 @@ def digest_file(path: Path) -> tuple[FileStat, str]:
     if _state(before) != _state(after):
         raise _changed(shown(path), before, after)
     return _state(before), digest
+
+
+def state_of(path: Path) -> FileStat:
+    """Give a file's state.
+
+    Raises
+    ------
+    EmptyFile, UnsupportedImage, UnreadableFile, VanishedFile
+        See `pipeline.files.failures`.
+    """
+    with open_regular(path) as (_, found):
+        return _state(found)
+
+
+@contextmanager
+def at_rest(path: Path, stat: FileStat, key: str) -> Iterator[None]:
+    """Refuse what is read of a file that changes meanwhile; what fails then is no fault of its content.
+
+    Raises
+    ------
+    ChangedWhileReading
+        When its state is not `stat` at the end.
+    """
+    try:
+        yield
+    except ImageError as error:
+        if state_of(path) != stat:
+            raise changed(key) from error
+        raise
+    if state_of(path) != stat:
+        raise changed(key)
+
+
+def changed(key: str) -> ChangedWhileReading:
+    """Make the error of a file that was written to while it was read."""
+    return ChangedWhileReading(
+        f"{key}: expected a file at rest, found one that changed while it was read; run again once "
+        "nothing writes to it"
+    )
 
 
 @contextmanager

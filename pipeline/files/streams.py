@@ -125,7 +125,7 @@ class StreamReader:
             raise
         except Exception as error:
             detail = " ".join(getattr(error, "detail", str(error)).split()) or type(error).__name__
-            cut = "remature end" in detail or "ot enough" in detail
+            cut = isinstance(error, EOFError) or "remature end" in detail or "ot enough" in detail
             name = f"{shown(self._path)}, {place}"
             kind = (
                 EOFError if cut else type(error) if isinstance(error, OSError | MemoryError) else ValueError

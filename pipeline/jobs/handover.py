@@ -1,37 +1,36 @@
 """What tasks hand on to each other in a work folder: every file is whole or absent."""
 
-import secrets
 from pathlib import Path
 from typing import Any
-from zipfile import BadZipFile
 
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.files.outputs import put
+
 
 def keep(path: Path, **arrays: Any) -> None:
     """Put arrays into a file."""
-    temporary = _beside(path)
-    with temporary.open("xb") as file:
-        np.savez(file, **arrays)
-    temporary.replace(path)
+    put(path, lambda file: np.savez(file, **arrays))
 
 
 def keep_bytes(path: Path, data: bytes) -> None:
     """Put bytes into a file."""
-    temporary = _beside(path)
-    temporary.write_bytes(data)
-    temporary.replace(path)
+    put(path, lambda file: file.write(data))
+
+
+def handed(path: Path) -> dict[str, NDArray[Any]]:
+    """The arrays of a file that another task has made. Raises FileNotFoundError if they are lost."""
+    found = kept(path)
+    if found is None:
+        raise FileNotFoundError(f"{path.name}, that another task had made, is gone; run again")
+    return found
 
 
 def kept(path: Path) -> dict[str, NDArray[Any]] | None:
     """The arrays of a file, or None if there is none, or one that a failing machine has torn."""
     try:
-        with np.load(path, allow_pickle=False) as arrays:
+        with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             return dict(arrays)
-    except (OSError, ValueError, BadZipFile, EOFError, KeyError):
+    except Exception:  # torn anywhere, an archive fails in a dozen ways
         return None
-
-
-def _beside(path: Path) -> Path:
-    return path.with_name(f"{path.name}-{secrets.token_hex(4)}")

@@ -10,22 +10,19 @@ from pathlib import Path
 from pipeline.errors import ImageError
 from pipeline.files.images import laid_over
 from pipeline.files.readers import notes_of, open_windows
-from pipeline.jobs.parted import Folders, Steps, Team, attempt, work_folder
+from pipeline.files.sources import at_rest
+from pipeline.jobs.parted import Folders, Steps, Team, attempt, workplace
 from pipeline.jobs.routes import Route
 from pipeline.jobs.settings import Settings, SharedPalette
+from pipeline.jobs.slabpictures import FitTask, JoinTask, fit_slabs, join_slabs, map_slab
 from pipeline.jobs.slabs import Slab, slabs_of
 from pipeline.jobs.slabtasks import (
-    FitTask,
-    JoinTask,
     Large,
     MergeTask,
     SlabFacts,
     SlabTask,
     count_slab,
     counts_path,
-    fit_slabs,
-    join_slabs,
-    map_slab,
     merge_slabs,
     save_patch,
 )
@@ -65,16 +62,15 @@ class LargeImages:
 
 def _find(route: Route, settings: Settings, folder: Path, window: int) -> Large | ImageError:
     """What tasks have to know of an image, or why it cannot be told."""
-    key, header, layout = route.decision.entry.key, route.header, route.layout
+    entry, header, layout = route.decision.entry, route.header, route.layout
     if header is None or layout is None:
-        raise ValueError(f"{key} is no image that is done in windows")
-    path = settings.input_root / key
+        raise ValueError(f"{entry.key} is no image that is done in windows")
     try:
-        stat, work = work_folder(folder, path, key, settings.alpha, settings.background)
-        notes = notes_of(path, header, layout)
+        place = workplace(folder, settings.input_root, entry, settings.alpha, settings.background)
+        notes = notes_of(settings.input_root / entry.key, header, layout)
     except ImageError as error:
         return error
-    return Large(key, header, layout, stat, work, window, notes)
+    return Large(entry.key, *place, header, layout, window, notes)
 
 
 def _count(settings: Settings, image: Large, steps: Steps) -> Counted:
@@ -86,19 +82,23 @@ def _process(settings: Settings, image: Large, steps: Steps) -> Outcome:
     slabs, facts = _count_slabs(settings, image, steps)
     clear, half = sum(fact.clear for fact in facts), any(fact.half for fact in facts)
     fitted = steps.one(partial(fit_slabs, settings), FitTask(image, slabs, clear, half))
-    mapped = _slabs(image, fitted.canvas.part_rows) if fitted.canvas.formats else []
+    wanted = fitted.canvas.formats or settings.preview
+    mapped = _slabs(image, fitted.canvas.part_rows) if wanted else []
     paint = partial(map_slab, settings, canvas=fitted.canvas)
     parts = steps.through("mapped", paint, mapped, _read(settings, image, mapped), _remove_band)
     laid = any(fact.laid for fact in facts)
     notes = (*image.notes, *((laid_over(settings.background),) if laid else ()))
-    return steps.one(partial(join_slabs, settings), JoinTask(image, fitted, parts, notes))
+    return steps.one(partial(join_slabs, settings), JoinTask(image, fitted, mapped, parts, notes))
 
 
 def _count_slabs(settings: Settings, image: Large, steps: Steps) -> tuple[list[Slab], list[SlabFacts]]:
     slabs = _slabs(image, image.layout.unit[0] if image.layout.kind == "windows" else 1)
-    there = all(counts_path(image, slab).exists() for slab in slabs)
-    tasks = map(partial(SlabTask, image), slabs) if there else _read(settings, image, slabs)
-    return slabs, steps.through("counted", partial(count_slab, settings), slabs, tasks, _remove_band)
+    facts: list[SlabFacts | None] = [None]
+    while None in facts:  # of counts that were damaged, and are gone now
+        there = all(counts_path(image, slab).exists() for slab in slabs)
+        tasks = map(partial(SlabTask, image), slabs) if there else _read(settings, image, slabs)
+        facts = steps.through("counted", partial(count_slab, settings), slabs, tasks, _remove_band)
+    return slabs, [fact for fact in facts if fact is not None]
 
 
 def _slabs(image: Large, unit: int) -> list[Slab]:
@@ -110,9 +110,13 @@ def _read(settings: Settings, image: Large, slabs: list[Slab]) -> Iterator[SlabT
     if image.layout.kind == "windows" or not slabs:
         yield from map(partial(SlabTask, image), slabs)
         return
-    with open_windows(settings.input_root / image.key, image.header, image.layout) as reader:
+    path = settings.input_root / image.key
+    with (
+        at_rest(path, image.stat, image.key),
+        open_windows(path, image.header, image.layout) as reader,
+    ):
         for slab, patch in zip(slabs, reader.bands(slabs[0].height), strict=True):
-            band = image.work / f"band-{slab.number}.npz"
+            band = image.scratch / f"band-{slab.number}.npz"
             save_patch(band, patch)
             yield SlabTask(image, slab, band)
 

@@ -15,7 +15,7 @@ from pipeline.jobs.manifest import Manifest, fold
 from pipeline.jobs.plan import Orphan
 from pipeline.jobs.survey import Survey, Tree, load_manifest
 
-WINGS = ("quantized", "labels", "palettes", "centers", "regions", "boundaries", "shared")
+WINGS = ("quantized", "labels", "palettes", "centers", "previews", "regions", "boundaries", "shared")
 
 
 @dataclass(frozen=True)

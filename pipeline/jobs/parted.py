@@ -1,21 +1,27 @@
 """Images that are done in parts by all workers: their work folders, and the steps of one of them.
 
 What tasks hand on lies in a work folder below the output root's state, named after the state of the
-image's file and all that its pixels depend on: a run that was killed goes on with what was done.
+image's file and all that its pixels depend on: a run that was killed goes on with what it had found out
+of the pixels. All else lies in a folder in it that is a run's own: a worker that outlives its driver
+must not write into what the next run makes.
 """
 
 import hashlib
+import secrets
 import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from pipeline.errors import ImageError
+from pipeline.errors import ChangedWhileReading, ImageError
+from pipeline.files.listing import Entry
 from pipeline.files.outputs import sweep
 from pipeline.files.sources import FileStat, open_regular
 from pipeline.jobs.recipe import ALGORITHM_VERSION
 from pipeline.jobs.slabs import Slab
 
+_WORK_NAME = "[0-9a-f]" * 24
 Result = TypeVar("Result")
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[tuple[Any, Any]]]
 Progress = Callable[[str, str, int, int], None]
@@ -45,7 +51,11 @@ class PartedImage(Protocol):
 
     @property
     def work(self) -> Path:
-        """The folder of what tasks hand on."""
+        """The folder of what the next run may go on with."""
+
+    @property
+    def scratch(self) -> Path:
+        """The folder in it that is this run's alone."""
 
 
 Image = TypeVar("Image", bound=PartedImage)
@@ -65,21 +75,42 @@ class Folders:
     def __init__(self, folder: Path, images: Mapping[str, PartedImage | ImageError]) -> None:
         self._folder = folder
         kept = {image.work for image in images.values() if not isinstance(image, ImageError)}
-        for work in folder.iterdir() if folder.exists() else ():
+        for work in folder.glob(_WORK_NAME):  # nothing else: a link to a larger disk may be here
             if work not in kept:
                 shutil.rmtree(work, ignore_errors=True)
 
     def forget(self) -> None:
         """Remove what is left: there is nothing more to do."""
-        shutil.rmtree(self._folder, ignore_errors=True)
+        for work in self._folder.glob(_WORK_NAME):
+            shutil.rmtree(work, ignore_errors=True)
+        with suppress(OSError):
+            self._folder.rmdir()
 
 
-def work_folder(folder: Path, path: Path, *said: Any) -> tuple[FileStat, Path]:
-    """The state of a file and the work folder for it. said : what else the pixels depend on."""
-    with open_regular(path) as (_, found):
+class Workplace(NamedTuple):
+    """The state of an image's file, its work folder, and the folder in it that is this run's alone."""
+
+    stat: FileStat
+    work: Path
+    scratch: Path
+
+
+def workplace(folder: Path, root: Path, entry: Entry, *said: Any) -> Workplace:
+    """Where to work on an image. folder : of all work folders. said : what else its pixels depend on.
+
+    Raises ImageError if its file cannot be opened, or is not the one that was listed.
+    """
+    with open_regular(root / entry.key) as (_, found):
         stat = FileStat(found.st_size, found.st_mtime_ns, found.st_ino)
-    digest = hashlib.sha256(repr((*stat, *said, ALGORITHM_VERSION)).encode()).hexdigest()
-    return stat, folder / digest[:24]
+    if stat[:2] != (entry.bytes, entry.mtime_ns) or entry.inode not in (0, stat.inode):  # 0: not listed
+        raise ChangedWhileReading(
+            f"{entry.key}: expected the file that was listed, of {entry.bytes} bytes, found one that was "
+            f"changed since, of {stat.bytes}; run again once nothing writes to it"
+        )
+    # The time of the last change of any kind too: who writes into a file may set its other time back.
+    all_said = (entry.key, *stat, found.st_ctime_ns, *said, ALGORITHM_VERSION)
+    work = folder / hashlib.sha256(repr(all_said).encode()).hexdigest()[:24]
+    return Workplace(stat, work, work / f"run-{secrets.token_hex(4)}")
 
 
 def attempt(
@@ -93,11 +124,16 @@ def attempt(
         return image
     image.work.mkdir(parents=True, exist_ok=True)
     sweep(image.work)
+    for scratch in image.work.glob("run-*"):
+        shutil.rmtree(scratch, ignore_errors=True)
+    image.scratch.mkdir()
     answer: Result | Exception | None
     try:
         answer = steps(image, Steps(image, team))
     except _Ended as ended:
         answer = ended.answer
+    finally:
+        shutil.rmtree(image.scratch, ignore_errors=True)
     if last and answer is not None:
         shutil.rmtree(image.work, ignore_errors=True)
     return answer
@@ -144,17 +180,14 @@ class Steps:
         failed: list[Exception] = []
         total = sum(slab.pixels for slab in slabs)
         done = 0
-        try:
-            for task, answer in self._team.workers(function, _until(failed, tasks)):
-                over(task)
-                if isinstance(answer, Exception):
-                    failed.append(answer)
-                    continue
-                found[task.slab.number] = answer
-                done += task.slab.pixels
-                self._team.progress(image.key, step, done, total)
-        except ImageError as error:  # met by who makes the tasks
-            raise _Ended(error) from None
+        for task, answer in self._team.workers(function, _until(failed, tasks)):
+            over(task)
+            if isinstance(answer, Exception):
+                failed.append(answer)
+                continue
+            found[task.slab.number] = answer
+            done += task.slab.pixels
+            self._team.progress(image.key, step, done, total)
         if failed:
             raise _Ended(failed[0])
         if len(found) < len(slabs):
@@ -163,8 +196,11 @@ class Steps:
 
 
 def _until(failed: list[Exception], tasks: Iterable[SlabTask]) -> Iterator[SlabTask]:
-    """The tasks, until one has failed."""
-    for task in tasks:
-        if failed:
-            return
-        yield task
+    """The tasks, until one has failed, or who makes them: what is under way is awaited."""
+    try:
+        for task in tasks:
+            if failed:
+                return
+            yield task
+    except Exception as error:
+        failed.append(error)

@@ -12,6 +12,7 @@ from pipeline.color.dither import dither
 from pipeline.color.mapping import Fit, paint, show
 from pipeline.color.metrics import Metrics
 from pipeline.color.regions import draw_boundaries, find_regions, merge_specks
+from pipeline.color.shrinking import shrink_factor
 from pipeline.color.similarity import similarity
 from pipeline.files import exports, png
 from pipeline.files.bars import palette_png
@@ -20,6 +21,7 @@ from pipeline.files.headers import Header
 from pipeline.files.images import Raster
 from pipeline.files.tables import regions_csv
 from pipeline.jobs.canvas import Canvas
+from pipeline.jobs.previews import Previews, Product, preview_files
 from pipeline.jobs.records import RegionFacts
 from pipeline.jobs.settings import Settings
 
@@ -33,14 +35,6 @@ class Mapped:
     counts: ColorCounts
     fitted: Fit
     metrics: Metrics
-
-
-class Product(NamedTuple):
-    """One output file: what it is, where it goes below the output root, its bytes."""
-
-    kind: str
-    path: str
-    data: bytes
 
 
 class Made(NamedTuple):
@@ -59,6 +53,8 @@ def make_products(settings: Settings, result: Mapped) -> Made:
         colors = result.fitted.palette.colors
         shown = dither(result.raster.pixels, result.raster.alpha, colors, settings.dither)
     products = _pictures(settings, result, labels, shown)
+    if settings.preview:
+        products += _previews(settings.preview, result, shown)
     clear = int((result.raster.alpha == 0).sum()) if result.raster.alpha is not None else 0
     about = about_image(settings, result.key, result.counts, result.fitted, clear)
     source = PaletteSource(result.key, about, result.counts, result.fitted)
@@ -93,6 +89,14 @@ def _pictures(settings: Settings, result: Mapped, labels: NDArray[Any], shown: N
         canvas.write(file, picture, [part], carried, settings.overviews)
         products.append(Product(picture, canvas.path(picture, result.key), file.getvalue()))
     return products
+
+
+def _previews(side: int, result: Mapped, shown: NDArray[Any]) -> list[Product]:
+    height, width = shown.shape
+    shrinking = Previews(0, height, width, shrink_factor(height, width, side))
+    shrinking.add_image(0, 0, result.raster.pixels, result.raster.alpha)
+    shrinking.add_quantized(shown, result.fitted.palette.colors, result.raster.alpha)
+    return preview_files(result.key, [shrinking.arrays], height, width, shrinking.factor)
 
 
 def carried_for(settings: Settings, key: str, header: Header) -> Carried:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.errors import ImageError
-from pipeline.jobs.parted import Folders, Steps, Team, attempt, work_folder
+from pipeline.jobs.parted import Folders, Steps, Team, attempt, workplace
 from pipeline.jobs.rastertasks import (
     FitTask,
     JoinTask,
@@ -45,15 +45,14 @@ class Rasters:
 
 
 def _find(route: Route, settings: Segmenting, folder: Path) -> Raster | ImageError:
-    key, layout = route.decision.entry.key, route.raster
+    entry, layout = route.decision.entry, route.raster
     if layout is None:
-        raise ValueError(f"{key} is no raster")
-    said = key, "raster", settings.clusters, settings.seed, settings.nodata
+        raise ValueError(f"{entry.key} is no raster")
+    said = "raster", settings.clusters, settings.seed, settings.nodata
     try:
-        stat, work = work_folder(folder, settings.input_root / key, *said)
+        return Raster(entry.key, *workplace(folder, settings.input_root, entry, *said), layout)
     except ImageError as error:
         return error
-    return Raster(key, layout, stat, work)
 
 
 def _process(settings: Segmenting, image: Raster, steps: Steps) -> Outcome:

@@ -23,15 +23,15 @@ from pipeline.color.minibatch import MiniBatch
 from pipeline.color.rasterparts import Distinct, SampleFit, draw, fit_sample, label_part, survey_part
 from pipeline.color.rasters import label_type
 from pipeline.color.surveys import Survey, has_data, value_of
-from pipeline.errors import ChangedWhileReading, NothingVisible, UnsupportedImage
+from pipeline.errors import NothingVisible, UnsupportedImage
 from pipeline.files.exports import centers_json
 from pipeline.files.geotags import NOTHING, carried_tags
 from pipeline.files.outputs import Commit
 from pipeline.files.rasters import RasterLayout, open_raster
-from pipeline.files.sources import FileStat, digest_file
+from pipeline.files.sources import FileStat, at_rest, changed, digest_file
 from pipeline.files.windows import Window, cover
 from pipeline.jobs.canvas import Canvas, Part
-from pipeline.jobs.handover import keep, keep_bytes, kept
+from pipeline.jobs.handover import handed, keep, keep_bytes, kept
 from pipeline.jobs.needs import RASTER_PATCH_BYTES, RASTER_SAMPLE_BYTES
 from pipeline.jobs.records import ColorFacts, InputFacts, OutputFacts, Record
 from pipeline.jobs.settings import Segmenting
@@ -44,12 +44,13 @@ _SAMPLE = 1 << 22  # pixels
 
 @dataclass(frozen=True)
 class Raster:
-    """A raster: what its header says, the state of its file, the work folder."""
+    """A raster: its place of work (see `parted`), and what its header says."""
 
     key: str
-    layout: RasterLayout
     stat: FileStat
     work: Path
+    scratch: Path
+    layout: RasterLayout
 
     @property
     def pixels(self) -> int:
@@ -164,9 +165,7 @@ def fit_raster(settings: Segmenting, task: FitTask) -> Fitted:
     distinct = Distinct(settings.clusters, layout.bands)
     samples = []
     for slab in slabs:
-        part = kept(survey_path(image, slab, wanted))
-        if part is None:
-            raise FileNotFoundError(f"{image.key}: the survey of rows {slab.row} and on is gone; run again")
+        part = handed(survey_path(image, slab, wanted))
         samples.append(part["drawn"])
         distinct.add(np.ascontiguousarray(part["distinct"].T))
         survey = survey.merged(
@@ -218,7 +217,7 @@ def label_slab(settings: Segmenting, task: RasterTask, fitted: Fitted) -> Labell
     encoded = fitted.canvas.encode(labels, labels, None, first=slab.row == 0, last=last)
     parts = {}
     for picture, part in encoded.items():
-        path = image.work / f"{picture}-{slab.number}"
+        path = image.scratch / f"{picture}-{slab.number}"
         keep_bytes(path, part.read())
         parts[picture] = part._replace(data=path)
     return Labelled(parts, seen, inertia)
@@ -230,7 +229,7 @@ def join_raster(settings: Segmenting, task: JoinTask) -> Outcome:
     path = settings.input_root / image.key
     stat, digest = digest_file(path)
     if stat != image.stat:
-        raise _changed(image)
+        raise changed(image.key)
     found, layout = fitted.found, image.layout
     seen = np.sum([one.seen for one in labelled], axis=0)
     inertia = math.fsum(one.inertia for one in labelled)
@@ -286,7 +285,7 @@ def join_raster(settings: Segmenting, task: JoinTask) -> Outcome:
 
 def survey_path(image: Raster, slab: Slab, wanted: int) -> Path:
     """Where the survey of a slab is, once it has been made."""
-    return image.work / f"survey-{wanted}-{slab.row}.npz"
+    return image.work / f"survey-{wanted}-{slab.row}-{slab.height}.npz"
 
 
 def _nodata(settings: Segmenting, layout: RasterLayout) -> Any:
@@ -298,13 +297,10 @@ def _nodata(settings: Segmenting, layout: RasterLayout) -> Any:
 def _patches(settings: Segmenting, image: Raster, slab: Slab) -> Iterator[tuple[Window, NDArray[Any]]]:
     """The pixels of a slab, window by window."""
     path = settings.input_root / image.key
-    with open_raster(path, image.layout) as reader:
+    with at_rest(path, image.stat, image.key), open_raster(path, image.layout) as reader:
         for window in cover(slab.height, slab.width, *_window(image.layout)):
             placed = window._replace(row=window.row + slab.row)
             yield placed, reader.read(placed)
-    found = path.stat()
-    if FileStat(found.st_size, found.st_mtime_ns, found.st_ino) != image.stat:
-        raise _changed(image)
 
 
 def _window(layout: RasterLayout) -> tuple[int, int]:
@@ -314,10 +310,3 @@ def _window(layout: RasterLayout) -> tuple[int, int]:
     across = max(1, RASTER_PATCH_BYTES // (rows * cols * each))
     wide = min(across * cols, layout.width)
     return rows * max(1, RASTER_PATCH_BYTES // (rows * wide * each)), wide
-
-
-def _changed(image: Raster) -> ChangedWhileReading:
-    return ChangedWhileReading(
-        f"{image.key}: expected a file at rest, found one that changed while it was read; run again once "
-        "nothing writes to it"
-    )

@@ -41,6 +41,7 @@ _OFF = {
     "quantize.small_areas": 0.0,
     "output.overviews": False,
     "output.palette.tree": False,
+    "output.preview": None,
     "output.ssim": False,
 }
 """What has no effect and is left out, so that recipes of before these keys are recipes still."""
@@ -50,6 +51,7 @@ _OF_COLORS = (
     "output.quantized.format",
     "output.palette.formats",
     "output.palette.tree",
+    "output.preview",
 )
 """What is of no account where there are no colours."""
 

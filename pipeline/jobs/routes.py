@@ -118,7 +118,7 @@ def memory_share(spec: JobSpec) -> int:
 
 
 def _route(spec: JobSpec, root: Path, decision: Decision, budget: int) -> Route:
-    """A header that cannot be read is left to a worker, which can record the content with the error."""
+    """What is broken is left to a worker, which can record the content with the error, if it fits."""
     entry = decision.entry
     if entry.error is not None:
         return Route(decision, refusal=entry.error)
@@ -129,8 +129,8 @@ def _route(spec: JobSpec, root: Path, decision: Decision, budget: int) -> Route:
         header = read_header(root / entry.key, formats, int(spec.input.max_megapixels * 1e6))
     except (EmptyFile, TooManyPixels, UnlistedFormat) as error:
         return Route(decision, refusal=error)
-    except ImageError:
-        return Route(decision)
+    except ImageError as error:
+        return Route(decision, refusal=error if entry.bytes + WORKER_BYTES > budget else None)
     peak = header.peak_bytes + extra_bytes(spec, header.width * header.height)
     fits = peak + WORKER_BYTES <= budget
     if fits and header.width * header.height <= spec.large.above_megapixels * 1e6:
@@ -141,8 +141,8 @@ def _route(spec: JobSpec, root: Path, decision: Decision, budget: int) -> Route:
             layout = layout_of(root / entry.key, header)
         except UnsupportedImage as error:
             why = str(error)
-        except ImageError:
-            return Route(decision)
+        except ImageError as error:  # of a header that claims too much, before anyone decodes it whole
+            return Route(decision, header, None if fits else error, peak)
         else:
             need = window_bytes(layout)
             refusal = _too_much(entry.key, header, min(need, peak), budget)

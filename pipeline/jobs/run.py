@@ -5,6 +5,7 @@
 happens in the tasks; here is decided which images take part, and what came of them is kept.
 """
 
+import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -122,6 +123,8 @@ class _Run:
             folders.add(tree.outputs / "shared")  # a palette of the whole job is next to no image's
         for folder in sorted(folders):
             sweep(folder)
+        if not any(route.parted for route in self._routes.values()):  # else see `parted.Folders`
+            shutil.rmtree(tree.state / "large", ignore_errors=True)
         for key in self._unfinished - {entry.key for entry in self._found.listing.entries}:
             self._unfinished.discard(key)
             self._records.pop(key, None)
@@ -291,7 +294,8 @@ class _Run:
         routes = [self._routes[key] for key in keys]
         digests = [self._found.evidence.input_digest(route.decision.entry) for route in routes]
         request = self._found.request
-        records = [lost(*one, error, request) for one in zip(routes, digests, strict=True)]
+        roots = (self._found.tree.outputs, self._found.tree.inputs)
+        records = [lost(*one, error, request, roots) for one in zip(routes, digests, strict=True)]
         return self._keep(records, journal)
 
     def _keep(self, records: list[Record], journal: Journal) -> set[str]:

@@ -60,6 +60,7 @@ class Settings:
     dither: str
     pictures: dict[str, str]
     overviews: bool
+    preview: int | None
     palettes: tuple[str, ...]
     tree: bool
     ssim: bool
@@ -159,6 +160,7 @@ def settings_of(spec: JobSpec, recipe: str) -> Settings:
             if section.format != "none"
         },
         overviews=spec.output.overviews,
+        preview=spec.output.preview,
         palettes=tuple(sorted(set(spec.output.palette.formats))),
         tree=spec.output.palette.tree,
         ssim=spec.output.ssim,

@@ -146,6 +146,13 @@ class Output(Section):
         default=False,
         description="Whether TIFF outputs hold reduced copies of themselves, so that viewers open them fast.",
     )
+    preview: int | None = Field(
+        default=None,
+        ge=16,
+        le=4096,
+        description="Largest side, in pixels, of small copies of each image and its quantized image, in "
+        "previews/. null: none are written.",
+    )
     ssim: bool = Field(
         default=False,
         description="Whether the structural similarity of image and quantized image is measured too; it "

@@ -1,0 +1,170 @@
+"""What a worker does to a large image whose slabs are counted: find the palette, make the pictures.
+
+fit_slabs    counts → palette, one file         once
+map_slab     pixels → parts of the pictures     any order, any worker
+join_slabs   parts → outputs                    once
+"""
+
+from dataclasses import replace
+from functools import partial
+from typing import NamedTuple
+
+import msgspec
+import numpy as np
+
+from pipeline.color.dither import dither
+from pipeline.color.mapping import Fit, fit_palette, lookup_of, paint_part
+from pipeline.color.metrics import Metrics, measure
+from pipeline.color.shrinking import shrink_factor
+from pipeline.files.outputs import Commit
+from pipeline.files.windows import Window
+from pipeline.jobs.canvas import Canvas, Part
+from pipeline.jobs.handover import handed, keep, keep_bytes
+from pipeline.jobs.memory import release_memory
+from pipeline.jobs.previews import Previews, preview_files
+from pipeline.jobs.products import (
+    PaletteSource,
+    about_image,
+    carried_for,
+    palette_files,
+)
+from pipeline.jobs.records import OutputFacts
+from pipeline.jobs.settings import Settings
+from pipeline.jobs.slabs import Slab
+from pipeline.jobs.slabtasks import Large, SlabTask, all_counts, digest_of, patches
+from pipeline.jobs.statcache import FileState
+from pipeline.jobs.tasks import Outcome, facts_of, record_of, refuse_too_many
+
+
+class Fitted(NamedTuple):
+    """What came of fitting a large image: the fit without its labels, its metrics, its pictures."""
+
+    fit: Fit
+    metrics: Metrics
+    canvas: Canvas
+
+
+class FitTask(NamedTuple):
+    """A task: the palette. clear, half : as in `SlabFacts`, of all slabs."""
+
+    image: Large
+    slabs: list[Slab]
+    clear: int
+    half: bool
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The image's key."""
+        return (self.image.key,)
+
+
+class JoinTask(NamedTuple):
+    """A task: the outputs, from the parts of all slabs in order."""
+
+    image: Large
+    fitted: Fitted
+    slabs: list[Slab]
+    parts: list[dict[str, Part]]
+    notes: tuple[str, ...]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The image's key."""
+        return (self.image.key,)
+
+
+def fit_slabs(settings: Settings, task: FitTask) -> Fitted:
+    """Find the palette of all slabs together; it and the palette files go into the work folder."""
+    image, slabs, clear, half = task
+    release_memory()  # of small arrays gone by: a palette of noise takes most of what a worker has
+    counts = all_counts(image, slabs)
+    fitted = fit_palette(counts, settings.method)
+    refuse_too_many(image.key, fitted, clear > 0)
+    metrics = measure(counts, fitted.labels, fitted.palette.colors, fitted.squared_error)
+    keep(image.scratch / "fit.npz", codes=counts.codes, labels=fitted.labels)
+    about = about_image(settings, image.key, counts, fitted, clear)
+    source = PaletteSource(image.key, about, counts, fitted)
+    for product in palette_files(settings, "palette", "palette", source):
+        keep_bytes(image.scratch / product.path, product.data)
+    canvas = Canvas(
+        image.layout.width, image.layout.height, fitted.palette.colors, clear > 0, half, settings.pictures
+    )
+    return Fitted(replace(fitted, labels=np.empty(0, np.int32)), metrics, canvas)
+
+
+def map_slab(settings: Settings, task: SlabTask, canvas: Canvas) -> dict[str, Part]:
+    """Make the parts of a slab's pictures."""
+    image, slab = task.image, task.slab
+    fitted = handed(image.scratch / "fit.npz")
+    clear = len(canvas.colors)
+    lookup = lookup_of(fitted["codes"], fitted["labels"], clear, canvas.clear)
+    labels = np.empty((slab.height, image.layout.width), lookup.dtype)
+    shown = labels if settings.dither == "none" else np.empty_like(labels)
+    alpha = np.empty(labels.shape, np.uint8) if canvas.half or canvas.clear else None
+    previews = _previews(settings, image, slab)
+    for patch, _ in patches(settings, task):
+        place = _place(patch.window, slab)
+        painted = np.empty(patch.pixels.shape[:2], lookup.dtype)
+        paint_part(patch.pixels, patch.alpha, lookup, clear, painted)
+        labels[place] = painted
+        if shown is not labels:
+            shown[place] = dither(patch.pixels, patch.alpha, canvas.colors, settings.dither)
+        if alpha is not None and patch.alpha is not None:
+            alpha[place] = patch.alpha
+        if previews is not None:
+            previews.add_image(patch.window.row, patch.window.col, patch.pixels, patch.alpha)
+    if previews is not None:
+        previews.add_quantized(shown, canvas.colors, alpha)
+        keep(image.scratch / f"previews-{slab.number}.npz", **previews.arrays)
+    last = slab.row + slab.height == image.layout.height
+    parts = {}
+    for picture, part in canvas.encode(labels, shown, alpha, first=slab.row == 0, last=last).items():
+        path = image.scratch / f"{picture}-{slab.number}"
+        keep_bytes(path, part.read())
+        parts[picture] = part._replace(data=path)
+    return parts
+
+
+def join_slabs(settings: Settings, task: JoinTask) -> Outcome:
+    """Write the outputs of a large image from the parts of its slabs, and make them final."""
+    image, fitted, slabs, parts, notes = task
+    digest = digest_of(settings, image)
+    endings = [ending for ending in ("json", "gpl", "png") if ending in settings.palettes]
+    palettes = {ending: (image.scratch / f"palette.{ending}").read_bytes() for ending in endings}
+    commit = Commit(settings.output_root)
+    outputs = {}
+    carried = carried_for(settings, image.key, image.header)
+    for picture in fitted.canvas.formats:
+        own = [part[picture] for part in parts]
+        write = partial(
+            fitted.canvas.write, picture=picture, parts=own, carried=carried, overviews=settings.overviews
+        )
+        path = fitted.canvas.path(picture, image.key)
+        outputs[picture] = OutputFacts(*commit.stage_written(image.key, path, write))
+    if settings.preview is not None:
+        sums = [handed(image.scratch / f"previews-{slab.number}.npz") for slab in slabs]
+        height, width = image.layout.height, image.layout.width
+        factor = shrink_factor(height, width, settings.preview)
+        for product in preview_files(image.key, sums, height, width, factor):
+            [file] = commit.stage(image.key, {product.path: product.data})
+            outputs[product.kind] = OutputFacts(*file)
+    for ending, data in palettes.items():
+        [file] = commit.stage(image.key, {f"palettes/{image.key}.{ending}": data})
+        outputs["palette" if ending == "json" else f"palette_{ending}"] = OutputFacts(*file)
+    for error in commit.publish().values():
+        raise error
+    record = record_of(settings, image.key, fitted.fit, fitted.metrics, outputs)
+    record = msgspec.structs.replace(record, input=facts_of(digest, image.header), notes=notes)
+    return Outcome(record, FileState(*image.stat, digest))
+
+
+def _previews(settings: Settings, image: Large, slab: Slab) -> Previews | None:
+    if settings.preview is None:
+        return None
+    height, width = image.layout.height, image.layout.width
+    return Previews(slab.row, slab.height, width, shrink_factor(height, width, settings.preview))
+
+
+def _place(window: Window, slab: Slab) -> tuple[slice, slice]:
+    top = window.row - slab.row
+    return slice(top, top + window.height), slice(window.col, window.col + window.width)

@@ -7,23 +7,27 @@ by both processes, and no piece is decoded twice in one pass. Of the others one 
 other one waits, the first time, and encodes, the second time; then both encode what is left.
 """
 
+import json
 import multiprocessing
 import os
 import time
 from dataclasses import dataclass
 from multiprocessing.pool import Pool
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pyvips
 import tifffile
 
+from pipeline.color.falsecolors import false_colors
 from pipeline.files.formats import FORMATS
 from pipeline.files.geotags import NOTHING, carried_tags
 from pipeline.files.headers import Header
 from pipeline.files.images import read_header
 from pipeline.files.layouts import Layout, layout_of
 from pipeline.files.palettefiles import read_palette
+from pipeline.files.rasters import RasterLayout, open_raster, raster_layout
 from pipeline.files.readers import open_windows
 from pipeline.files.windows import cover
 from pipeline.jobs.canvas import Canvas, Part
@@ -38,8 +42,8 @@ class _Job:
     """A picture to be read, a label map of one byte a pixel to be written, and where to."""
 
     image: Path
-    header: Header
-    layout: Layout
+    header: Header | None
+    layout: Layout | RasterLayout
     labels: Path
     canvas: Canvas
     out: Path
@@ -50,9 +54,7 @@ def bare_work(image: Path, made: Path, formats: dict[str, str], work: Path) -> t
 
     made : the outputs of a run, whose labels are written; they are decoded before the clock starts.
     """
-    header = read_header(image, tuple(FORMATS), 1 << 62)
-    layout = layout_of(image, header)
-    colors = read_palette(made / "palettes" / f"{image.name}.json")
+    header, layout, colors = _known(image, made)
     canvas = Canvas(layout.width, layout.height, colors, False, False, formats)
     raw = work / "labels.raw"
     _decode(made / canvas.path("labels", image.name), raw, canvas)
@@ -67,9 +69,25 @@ def bare_work(image: Path, made: Path, formats: dict[str, str], work: Path) -> t
     return seconds, job.out
 
 
+def _known(
+    image: Path, made: Path
+) -> tuple[Header | None, Layout | RasterLayout, np.ndarray[Any, np.dtype[np.uint8]]]:
+    """What is known of an image before it is read, and the colours of its labels; rasters have no header."""
+    if (centers := made / "centers" / f"{image.name}.json").exists():
+        return None, raster_layout(image), false_colors(len(json.loads(centers.read_text())["clusters"]))
+    header = read_header(image, tuple(FORMATS), 1 << 62)
+    return header, layout_of(image, header), read_palette(made / "palettes" / f"{image.name}.json")
+
+
+def _opened(job: _Job) -> Any:
+    if job.header is None:
+        return open_raster(job.image, job.layout)
+    return open_windows(job.image, job.header, job.layout)
+
+
 def _work(job: _Job, pool: Pool) -> None:
     encoding = [(job, slab) for slab in _slabs(job, job.canvas.part_rows)]
-    if job.layout.kind == "windows":
+    if job.header is None or job.layout.kind == "windows":
         reading = [(job, slab) for slab in _slabs(job, job.layout.unit[0])]
         pool.starmap(_read, reading, chunksize=1)
         again = pool.starmap_async(_read, reading, chunksize=1)
@@ -91,13 +109,13 @@ def _read(job: _Job, slab: Slab) -> None:
     unit_rows, unit_cols = job.layout.unit
     cols = min(-(-_WINDOW // unit_cols) * unit_cols, job.layout.width)
     rows = -(-max(1, min(_WINDOW, _WINDOW**2 // cols)) // unit_rows) * unit_rows
-    with open_windows(job.image, job.header, job.layout) as reader:
+    with _opened(job) as reader:
         for window in cover(slab.height, job.layout.width, rows, cols):
             reader.read(window._replace(row=window.row + slab.row))
 
 
 def _read_all(job: _Job) -> None:
-    with open_windows(job.image, job.header, job.layout) as reader:
+    with _opened(job) as reader:
         for _ in reader.bands(_BAND_ROWS):
             pass
 
@@ -117,7 +135,8 @@ def _encode(job: _Job, slab: Slab) -> dict[str, Part]:
 
 def _join(job: _Job, picture: str, parts: list[Part]) -> None:
     """Write a picture's file from its parts, down to the disk."""
-    carried = carried_tags(job.image) if job.header.format == "tiff" else NOTHING
+    tiff = job.header is None or job.header.format == "tiff"
+    carried = carried_tags(job.image) if tiff else NOTHING
     path = job.out / job.canvas.path(picture, job.image.name)
     path.parent.mkdir()
     with path.open("x+b") as file:

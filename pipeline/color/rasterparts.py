@@ -101,7 +101,8 @@ def label_part(
         inertia += points.total_of(distances)
         block = flat[part]
         block[valid] = nearest
-        block[~valid] = len(scaled)
+        if not valid.all():  # else the labels' type may have no room for it
+            block[~valid] = len(scaled)
     labels[:] = flat.reshape(labels.shape)
     return inertia
 

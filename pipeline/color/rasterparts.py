@@ -62,6 +62,13 @@ class Distinct:
         if self._found < len(self._rows):
             self._found = points.add_distinct(values, self._found, self._rows, self._table)
 
+    def add_pixels(self, pixels: NDArray[Any]) -> None:
+        """Meet pixels (n, bands), a block at a time."""
+        for start in range(0, len(pixels), _BLOCK):
+            if self._found == len(self._rows):
+                return
+            self.add(planes(pixels[start : start + _BLOCK]))
+
     @property
     def rows(self) -> NDArray[np.float64]:
         """The distinct pixels (n, bands); if more than `most`, there are more than these."""

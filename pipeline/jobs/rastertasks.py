@@ -175,7 +175,9 @@ def fit_raster(settings: Segmenting, task: FitTask) -> Fitted:
         raise NothingVisible(f"{image.key}: expected pixels to segment, found none with data in every band")
     drawn = sum(map(len, samples))
     if _few(samples, settings.clusters):  # there may be more, if rarer
-        samples.append(distinct.rows.astype(layout.dtype))
+        # Float64 for what has as many bytes: 64-bit integers do not come back whole.
+        wide = layout.dtype in ("int64", "uint64")
+        samples.append(distinct.rows.astype(np.float64 if wide else layout.dtype))
     sample = np.concatenate(samples)
     samples.clear()
     wanted_centers = MiniBatch(
@@ -197,7 +199,7 @@ def _few(samples: list[NDArray[Any]], clusters: int) -> bool:
     """Whether there are no more distinct pixels than clusters."""
     found = Distinct(clusters, samples[0].shape[1])
     for sample in samples:
-        found.add(np.ascontiguousarray(sample.T, np.float64))
+        found.add_pixels(sample)
     return len(found.rows) <= clusters
 
 

@@ -186,8 +186,8 @@ def fit_raster(settings: Segmenting, task: FitTask) -> Fitted:
     complete = survey.seen == image.pixels
     try:
         survey.check()
-        label_type(settings.clusters, complete)
         found = fit_sample(sample, survey, settings.scale, wanted_centers)
+        label_type(len(found.centers), complete)
     except ValueError as error:
         raise UnsupportedImage(f"{image.key}: {error}") from error
     colors = false_colors(len(found.centers))

@@ -42,14 +42,15 @@ class Survey(NamedTuple):
         if not self.seen or not other.seen:
             return self if self.seen else other
         seen = self.seen + other.seen
-        off = other.means - self.means
-        return Survey(
-            seen,
-            self.means + off * (other.seen / seen),
-            self.squares + other.squares + off * off * (self.seen * (other.seen / seen)),
-            np.minimum(self.lows, other.lows),
-            np.maximum(self.highs, other.highs),
-        )
+        with np.errstate(over="ignore", invalid="ignore"):  # `check` tells of what cannot be reckoned with
+            off = other.means - self.means
+            return Survey(
+                seen,
+                self.means + off * (other.seen / seen),
+                self.squares + other.squares + off * off * (self.seen * (other.seen / seen)),
+                np.minimum(self.lows, other.lows),
+                np.maximum(self.highs, other.highs),
+            )
 
     def check(self) -> None:
         """Raise ValueError if there is no pixel, or values that cannot be reckoned with."""
@@ -58,7 +59,8 @@ class Survey(NamedTuple):
         highest = max(float(-self.lows.min()), float(self.highs.max()))
         if highest == np.inf:
             raise ValueError("expected finite values, found infinite ones; name them as nodata, or mask them")
-        ranges = self.highs - self.lows
+        with np.errstate(over="ignore"):
+            ranges = self.highs - self.lows
         if highest > _EXTREME or ((ranges > 0) & (ranges < 1 / _EXTREME)).any():
             raise ValueError(
                 f"expected values within ±{_EXTREME:g}, and bands constant or of a range of at least "

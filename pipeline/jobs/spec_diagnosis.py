@@ -52,7 +52,7 @@ def _mistake(finding: Any, document: PlacedYaml, schema: Schema) -> Mistake:
         return Mistake(document.key_place(path), path, _unknown(path, schema))
     if finding["type"] == "value_error":
         reason = finding["ctx"]["error"]
-        path = (*path, reason.key) if isinstance(reason, WrongKeyError) else path
+        path = (*path, *reason.key.split(".")) if isinstance(reason, WrongKeyError) else path
         return Mistake(document.value_place(path), path, str(reason))
     return Mistake(document.value_place(path), path, _unexpected(node_at(schema, path), finding["input"]))
 

@@ -53,7 +53,7 @@ class WrongKeyError(ValueError):
     Parameters
     ----------
     key : str
-        Name of the key, below the section that is being validated.
+        Name of the key, dotted if need be, below the section that is being validated.
     message : str
         What is wrong and what to do.
     """

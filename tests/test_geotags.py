@@ -125,6 +125,9 @@ def test_pictures_that_are_turned_lose_their_place_and_turn_their_resolution(mad
         carried = carried_tags(path)
         assert bool(carried.geo) == (orientation == 1)
         assert carried.resolution == (((20, 1), (10, 1)) if orientation >= 5 else ((10, 1), (20, 1)))
+        stored = carried_tags(path, as_stored=True)
+        assert stored.geo
+        assert stored.resolution == ((10, 1), (20, 1))
 
 
 def test_nothing_is_carried_from_files_that_say_nothing(made, tmp_path):

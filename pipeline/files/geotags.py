@@ -53,11 +53,12 @@ class Carried:
 NOTHING = Carried()
 
 
-def carried_tags(path: Path) -> Carried:
+def carried_tags(path: Path, *, as_stored: bool = False) -> Carried:
     """Read what a TIFF's first page says of its place and resolution; nothing, when it is no TIFF.
 
     What is damaged is left out, and of the place all or nothing: half of it would be another place.
-    A picture that its orientation turns loses its place, which is told for the stored rows.
+    A picture that its orientation turns loses its place, which is told for the stored rows; `as_stored`
+    says that the output's rows are these.
     All of it holds for pictures of the input's size alone. Raises OSError when the file cannot be opened.
     """
     with path.open("rb") as file:
@@ -71,7 +72,7 @@ def carried_tags(path: Path) -> Carried:
         except Exception:  # a damaged file is met with whatever its numbers happen to break
             return NOTHING
     kind, orientation = found.get(_ORIENTATION, (_SHORT, 1))
-    turned = kind == _SHORT and orientation in range(2, 9)
+    turned = not as_stored and kind == _SHORT and orientation in range(2, 9)
     resolution = _resolution(found)
     if resolution and turned and orientation >= 5:
         resolution = resolution[::-1]

@@ -258,7 +258,7 @@ def join_raster(settings: Segmenting, task: JoinTask) -> Outcome:
     outputs = {}
     for picture, kind in settings.pictures.items():
         parts = [one.parts[picture] for one in labelled]
-        carried = carried_tags(path) if kind == "tiff" else NOTHING
+        carried = carried_tags(path, as_stored=True) if kind == "tiff" else NOTHING
         write = partial(
             fitted.canvas.write, picture=picture, parts=parts, carried=carried, overviews=settings.overviews
         )

@@ -19,7 +19,7 @@ from pipeline.errors import (
     UnsupportedImage,
 )
 from pipeline.files.failures import too_many_pixels
-from pipeline.files.formats import FORMATS
+from pipeline.files.formats import FORMATS, admits, listed
 from pipeline.files.headers import Header
 from pipeline.files.images import read_header
 from pipeline.files.layouts import Layout, layout_of
@@ -156,6 +156,14 @@ def _raster_route(spec: JobSpec, root: Path, decision: Decision, budget: int) ->
         layout = raster_layout(root / key)
     except ImageError as error:
         return Route(decision, refusal=error)
+    formats = spec.input.formats
+    if formats and not admits(formats, "tiff"):
+        return Route(
+            decision,
+            refusal=UnlistedFormat(
+                f"{key}: expected {listed(formats)}, found tiff; add tiff to input.formats to read it"
+            ),
+        )
     need = raster_bytes(layout)
     mode = f"{layout.bands} × {layout.dtype}"
     header = Header("tiff", layout.width, layout.height, mode, 1, 1, layout.bytes, need)

@@ -20,6 +20,7 @@ from pipeline.color.surveys import Frame, Survey, has_data, planes
 
 _BLOCK = 65_536  # pixels that are worked on at a time
 _LOT = 4096  # draws of a stream
+_DRAWN_FROM = 1 << 18  # pixels, at a time
 
 
 def draw(first: int, last: int, total: int, wanted: int, seed: int) -> NDArray[np.int64]:
@@ -36,9 +37,20 @@ def draw(first: int, last: int, total: int, wanted: int, seed: int) -> NDArray[n
     for lot, out in zip(lots, shares, strict=True):
         draw_shares(seed, lot, out)
     number = np.arange(lots.start * _LOT, lots.stop * _LOT)
-    starts, ends = number * total // wanted, (number + 1) * total // wanted
+    # Products of two numbers of pixels leave 64 bits: from the first stretch on, only one is large.
+    origin, over = divmod(lots.start * _LOT * total, wanted)
+    edges = origin + (over + np.arange(len(number) + 1) * total) // wanted
+    starts, ends = edges[:-1], edges[1:]
     places = starts + (shares.reshape(-1) * (ends - starts)).astype(np.int64)
     return places[(places >= first) & (places < last) & (number < wanted)]
+
+
+def drawn_of(first: int, last: int, total: int, wanted: int, seed: int) -> NDArray[np.bool_]:
+    """Whether each of the pixels from `first` to before `last` is drawn; see `draw`."""
+    drawn = np.zeros(last - first, np.bool_)
+    for start in range(first, last, _DRAWN_FROM):
+        drawn[draw(start, min(start + _DRAWN_FROM, last), total, wanted, seed) - first] = True
+    return drawn
 
 
 def survey_part(pixels: NDArray[Any], nodata: Any, found: Survey, rows: "Distinct") -> Survey:

@@ -68,6 +68,11 @@ class RasterLayout:
     bytes: int
     notes: tuple[str, ...]
 
+    @property
+    def pixel_bytes(self) -> int:
+        """Bytes of a pixel's numbers."""
+        return self.bands * np.dtype(self.dtype).itemsize
+
 
 class RasterReader:
     """Reads windows of a raster that is open; for one thread. From `open_raster`.

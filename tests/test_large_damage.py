@@ -287,7 +287,7 @@ def test_a_file_that_changes_is_nobodys_picture(tmp_path, monkeypatch, done, key
         "listed": (parted, "open_regular"),
         "counting": (slabtasks.Tally, "add"),
         "fitting": (slabpictures, "fit_palette"),
-        "mapped": (slabtasks, "digest_file"),
+        "mapped": (parted, "digest_file"),
     }[moment]
     real = getattr(place, name)
     once = [path]

@@ -130,6 +130,13 @@ def drain_table(
 
 
 @kernel
+def add_counts(codes: NDArray[np.uint32], counts: NDArray[np.uint32], table: NDArray[np.int64]) -> None:
+    """Add the counts of codes (n,) to `table` (CODES,)."""
+    for i in range(len(codes)):
+        table[codes[i]] += np.int64(counts[i])
+
+
+@kernel
 def unpack_codes(codes: NDArray[np.uint32], planes: NDArray[np.uint8]) -> None:
     """Write red, green and blue of each code (n,) into `planes` (3, n)."""
     for i in range(codes.shape[0]):

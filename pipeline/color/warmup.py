@@ -6,6 +6,7 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from pipeline.color import kernels
 from pipeline.color.clusters import describe_clusters
 from pipeline.color.counts import count_colors
 from pipeline.color.kmeans import KMeans
@@ -22,6 +23,7 @@ def warm_up(announce: Callable[[str], None] = lambda text: None) -> None:
         count_colors(np.zeros((1 << 19, 1, 3), np.uint8))  # many pixels are counted in another way
         levels = np.arange(64 * 3, dtype=np.uint8).reshape(8, 8, 3)
         counts = count_colors(levels)
+        kernels.add_counts(np.zeros(1, np.uint32), np.ones(1, np.uint32), np.zeros(1, np.int64))
         KMeans(2, init="pixels", color_space="oklab").fit(counts)
         KMeans(3, init=levels[0, :1]).fit(counts)
         for colors in (2, 64):

@@ -83,12 +83,23 @@ class Look:
         alpha : (height, width) uint8 array or None
             Is filled; None when the file has none.
         """
+        if self._plain:
+            pixels[:] = samples[..., :3]
+            if alpha is not None:
+                alpha[:] = samples[..., 3]
+            return
         for top in range(0, len(samples), _BAND_ROWS):
             rows = slice(top, top + _BAND_ROWS)
             channels = channels_of(self._image(samples[rows]), self.stored)
             pixels[rows] = np.asarray(to_srgb(channels.color, self.profile)[0])
             if alpha is not None:
                 alpha[rows] = 255 if channels.alpha is None else np.asarray(channels.alpha)
+
+    @property
+    def _plain(self) -> bool:
+        """Whether samples are pixels as they are, so that Pillow would only copy them."""
+        eight_bits = self.mode == self.packed and self.mode in ("L", "RGB", "RGBA")
+        return eight_bits and self.key is None and self.profile is None
 
     def notes(self) -> tuple[str, ...]:
         """The policies that are applied to every pixel, in words."""

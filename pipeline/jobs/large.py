@@ -11,7 +11,7 @@ from pipeline.errors import ImageError
 from pipeline.files.images import laid_over
 from pipeline.files.readers import notes_of, open_windows
 from pipeline.files.sources import at_rest
-from pipeline.jobs.parted import Folders, Steps, Team, attempt, workplace
+from pipeline.jobs.parted import Folders, Steps, Team, attempt, digest_of, workplace
 from pipeline.jobs.routes import Route
 from pipeline.jobs.settings import Settings, SharedPalette
 from pipeline.jobs.slabpictures import FitTask, JoinTask, fit_slabs, join_slabs, map_slab
@@ -81,14 +81,15 @@ def _count(settings: Settings, image: Large, steps: Steps) -> Counted:
 def _process(settings: Settings, image: Large, steps: Steps) -> Outcome:
     slabs, facts = _count_slabs(settings, image, steps)
     clear, half = sum(fact.clear for fact in facts), any(fact.half for fact in facts)
-    fitted = steps.one(partial(fit_slabs, settings), FitTask(image, slabs, clear, half))
+    fit, digest = partial(fit_slabs, settings), partial(digest_of, settings)
+    fitted, content = steps.both(fit, FitTask(image, slabs, clear, half), digest, image)
     wanted = fitted.canvas.formats or settings.preview
     mapped = _slabs(image, fitted.canvas.part_rows) if wanted else []
     paint = partial(map_slab, settings, canvas=fitted.canvas)
     parts = steps.through("mapped", paint, mapped, _read(settings, image, mapped), _remove_band)
     laid = any(fact.laid for fact in facts)
     notes = (*image.notes, *((laid_over(settings.background),) if laid else ()))
-    return steps.one(partial(join_slabs, settings), JoinTask(image, fitted, mapped, parts, notes))
+    return steps.one(partial(join_slabs, settings), JoinTask(image, fitted, content, mapped, parts, notes))
 
 
 def _count_slabs(settings: Settings, image: Large, steps: Steps) -> tuple[list[Slab], list[SlabFacts]]:

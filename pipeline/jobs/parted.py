@@ -17,12 +17,13 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from pipeline.errors import ChangedWhileReading, ImageError
 from pipeline.files.listing import Entry
 from pipeline.files.outputs import sweep
-from pipeline.files.sources import FileStat, open_regular
+from pipeline.files.sources import FileStat, changed, digest_file, open_regular
 from pipeline.jobs.recipe import ALGORITHM_VERSION
 from pipeline.jobs.slabs import Slab
 
 _WORK_NAME = "[0-9a-f]" * 24
 Result = TypeVar("Result")
+Other = TypeVar("Other")
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[tuple[Any, Any]]]
 Progress = Callable[[str, str, int, int], None]
 """See `Watcher.progressed`."""
@@ -113,6 +114,22 @@ def workplace(folder: Path, root: Path, entry: Entry, *said: Any) -> Workplace:
     return Workplace(stat, work, work / f"run-{secrets.token_hex(4)}")
 
 
+class Rooted(Protocol):
+    """What of a job's settings tells where its images are."""
+
+    @property
+    def input_root(self) -> Path:
+        """The folder."""
+
+
+def digest_of(settings: Rooted, image: PartedImage) -> str:
+    """The SHA-256 of an image's file, which must be what it was when the first of its pixels were read."""
+    stat, digest = digest_file(settings.input_root / image.key)
+    if stat != image.stat:
+        raise changed(image.key)
+    return digest
+
+
 def attempt(
     image: Image | ImageError, team: Team, steps: "Callable[[Image, Steps], Result]", *, last: bool
 ) -> Result | Exception | None:
@@ -163,6 +180,18 @@ class Steps:
             return result
         raise _Ended(None)
 
+    def both(
+        self, one: Callable[[Any], Result], task: Any, other: Callable[[Any], Other], other_task: Any
+    ) -> tuple[Result, Other]:
+        """What comes of two tasks that are done at the same time, if there are workers for both."""
+        calls = [_Call(one, task), _Call(other, other_task)]
+        found = {id(call): answer for call, answer in self._team.workers(_done, calls)}
+        answers = [found.get(id(call)) for call in calls]
+        for answer in answers:
+            if answer is None or isinstance(answer, Exception):
+                raise _Ended(answer)
+        return answers[0], answers[1]  # type: ignore[return-value]  # of which kinds, the functions tell
+
     def through(
         self,
         step: str,
@@ -194,6 +223,23 @@ class Steps:
         if len(found) < len(slabs):
             raise _Ended(None)
         return [found[slab.number] for slab in slabs]
+
+
+class _Call(NamedTuple):
+    """A task with the function that does it."""
+
+    function: Callable[[Any], Any]
+    task: Any
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The image's key."""
+        keys: tuple[str, ...] = self.task.keys
+        return keys
+
+
+def _done(call: _Call) -> Any:
+    return call.function(call.task)
 
 
 def _until(failed: dict[int, Exception], tasks: Iterable[SlabTask]) -> Iterator[SlabTask]:

@@ -7,7 +7,7 @@ from functools import partial
 from pathlib import Path
 
 from pipeline.errors import ImageError
-from pipeline.jobs.parted import Folders, Steps, Team, attempt, workplace
+from pipeline.jobs.parted import Folders, Steps, Team, attempt, digest_of, workplace
 from pipeline.jobs.rastertasks import (
     FitTask,
     JoinTask,
@@ -69,8 +69,9 @@ def _process(settings: Segmenting, image: Raster, steps: Steps) -> Outcome:
     if drawn < _ENOUGH * min(wanted, valid):
         wanted = min(image.pixels, wanted * image.pixels // max(valid, 1))
         survey(wanted)
-    fitted = steps.one(partial(fit_raster, settings), FitTask(image, slabs, wanted))
+    fit, digest = partial(fit_raster, settings), partial(digest_of, settings)
+    fitted, content = steps.both(fit, FitTask(image, slabs, wanted), digest, image)
     slabs = slabs_of(layout.height, layout.width, fitted.canvas.part_rows)
     tasks = [RasterTask(image, slab, wanted) for slab in slabs]
     labelled = steps.through("labelled", partial(label_slab, settings, fitted=fitted), slabs, tasks)
-    return steps.one(partial(join_raster, settings), JoinTask(image, fitted, labelled))
+    return steps.one(partial(join_raster, settings), JoinTask(image, fitted, content, labelled))

@@ -28,7 +28,7 @@ from pipeline.files.exports import centers_json
 from pipeline.files.geotags import NOTHING, carried_tags
 from pipeline.files.outputs import Commit
 from pipeline.files.rasters import RasterLayout, open_raster
-from pipeline.files.sources import FileStat, at_rest, changed, digest_file
+from pipeline.files.sources import FileStat, at_rest, changed, state_of
 from pipeline.files.windows import Window, cover
 from pipeline.jobs.canvas import Canvas, Part
 from pipeline.jobs.handover import handed, keep, keep_bytes, kept
@@ -49,6 +49,11 @@ class Raster:
     work: Path
     scratch: Path
     layout: RasterLayout
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """Its key: what is asked of it as a whole is a task too."""
+        return (self.key,)
 
     @property
     def pixels(self) -> int:
@@ -109,6 +114,7 @@ class JoinTask(NamedTuple):
 
     image: Raster
     fitted: Fitted
+    digest: str
     labelled: list[Labelled]
 
     @property
@@ -224,10 +230,9 @@ def label_slab(settings: Segmenting, task: RasterTask, fitted: Fitted) -> Labell
 
 def join_raster(settings: Segmenting, task: JoinTask) -> Outcome:
     """Write the label map and the centres, and make them final."""
-    image, fitted, labelled = task
+    image, fitted, digest, labelled = task
     path = settings.input_root / image.key
-    stat, digest = digest_file(path)
-    if stat != image.stat:
+    if state_of(path) != image.stat:
         raise changed(image.key)
     found, layout = fitted.found, image.layout
     seen = np.sum([one.seen for one in labelled], axis=0)
@@ -279,7 +284,7 @@ def join_raster(settings: Segmenting, task: JoinTask) -> Outcome:
         converged=found.converged,
         notes=layout.notes,
     )
-    return Outcome(record, FileState(*stat, digest))
+    return Outcome(record, FileState(*image.stat, digest))
 
 
 def survey_path(image: Raster, slab: Slab, wanted: int) -> Path:

@@ -6,17 +6,20 @@ join_slabs   parts → outputs                    once
 """
 
 from dataclasses import replace
-from functools import partial
-from typing import NamedTuple
+from functools import lru_cache, partial
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.color.dither import dither
 from pipeline.color.mapping import Fit, fit_palette, lookup_of, paint_part
 from pipeline.color.metrics import Metrics, measure
 from pipeline.color.shrinking import shrink_factor
 from pipeline.files.outputs import Commit
+from pipeline.files.sources import changed, state_of
 from pipeline.files.windows import Window
 from pipeline.jobs.canvas import Canvas, Part
 from pipeline.jobs.handover import handed, keep, keep_bytes
@@ -31,7 +34,7 @@ from pipeline.jobs.products import (
 from pipeline.jobs.records import OutputFacts
 from pipeline.jobs.settings import Settings
 from pipeline.jobs.slabs import Slab
-from pipeline.jobs.slabtasks import Large, SlabTask, all_counts, digest_of, patches
+from pipeline.jobs.slabtasks import Large, SlabTask, all_counts, patches
 from pipeline.jobs.statcache import FileState
 from pipeline.jobs.tasks import Outcome, facts_of, record_of, refuse_too_many
 
@@ -63,6 +66,7 @@ class JoinTask(NamedTuple):
 
     image: Large
     fitted: Fitted
+    digest: str
     slabs: list[Slab]
     parts: list[dict[str, Part]]
     notes: tuple[str, ...]
@@ -95,9 +99,8 @@ def fit_slabs(settings: Settings, task: FitTask) -> Fitted:
 def map_slab(settings: Settings, task: SlabTask, canvas: Canvas) -> dict[str, Part]:
     """Make the parts of a slab's pictures."""
     image, slab = task.image, task.slab
-    fitted = handed(image.scratch / "fit.npz")
     clear = len(canvas.colors)
-    lookup = lookup_of(fitted["codes"], fitted["labels"], clear, canvas.clear)
+    lookup = _lookup(image.scratch / "fit.npz", clear, canvas.clear)
     labels = np.empty((slab.height, image.layout.width), lookup.dtype)
     shown = labels if settings.dither == "none" else np.empty_like(labels)
     alpha = np.empty(labels.shape, np.uint8) if canvas.half or canvas.clear else None
@@ -127,8 +130,9 @@ def map_slab(settings: Settings, task: SlabTask, canvas: Canvas) -> dict[str, Pa
 
 def join_slabs(settings: Settings, task: JoinTask) -> Outcome:
     """Write the outputs of a large image from the parts of its slabs, and make them final."""
-    image, fitted, slabs, parts, notes = task
-    digest = digest_of(settings, image)
+    image, fitted, digest, slabs, parts, notes = task
+    if state_of(settings.input_root / image.key) != image.stat:
+        raise changed(image.key)
     endings = [ending for ending in ("json", "gpl", "png") if ending in settings.palettes]
     palettes = {ending: (image.scratch / f"palette.{ending}").read_bytes() for ending in endings}
     commit = Commit(settings.output_root)
@@ -156,6 +160,12 @@ def join_slabs(settings: Settings, task: JoinTask) -> Outcome:
     record = record_of(settings, image.key, fitted.fit, fitted.metrics, outputs)
     record = msgspec.structs.replace(record, input=facts_of(digest, image.header), notes=notes)
     return Outcome(record, FileState(*image.stat, digest))
+
+
+@lru_cache(maxsize=1)  # a worker paints many slabs by it
+def _lookup(path: Path, clear: int, transparent: bool) -> NDArray[Any]:
+    fitted = handed(path)
+    return lookup_of(fitted["codes"], fitted["labels"], clear, transparent).copy()
 
 
 def _previews(settings: Settings, image: Large, slab: Slab) -> Previews | None:

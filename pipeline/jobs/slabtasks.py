@@ -23,10 +23,11 @@ from pipeline.files.images import flatten
 from pipeline.files.layouts import Layout
 from pipeline.files.patches import Patch
 from pipeline.files.readers import open_windows
-from pipeline.files.sources import FileStat, at_rest, changed, digest_file
+from pipeline.files.sources import FileStat, at_rest
 from pipeline.files.windows import Window, cover
 from pipeline.jobs.canvas import PATTERN_ROWS
 from pipeline.jobs.handover import keep, kept
+from pipeline.jobs.parted import digest_of
 from pipeline.jobs.settings import Settings
 from pipeline.jobs.slabs import Slab
 from pipeline.jobs.tasks import Counted
@@ -49,6 +50,11 @@ class Large:
     layout: Layout
     window: int
     notes: tuple[str, ...]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The image's key: what is asked of it as a whole is a task too."""
+        return (self.key,)
 
 
 class SlabTask(NamedTuple):
@@ -95,7 +101,8 @@ def count_slab(settings: Settings, task: SlabTask) -> SlabFacts | None:
                 clear += int((patch.alpha == 0).sum())
                 half |= bool(((patch.alpha > 0) & (patch.alpha < 255)).any())
         total = tally.drain()
-        keep(path, codes=total.codes, counts=total.counts, facts=np.array([clear, half, laid]))
+        counts = total.counts.astype(np.uint32)
+        keep(path, codes=total.codes, counts=counts, facts=np.array([clear, half, laid]))
         return SlabFacts(clear, half, laid)
     clear, half, laid = found["facts"].tolist()
     return SlabFacts(clear, bool(half), bool(laid))
@@ -116,7 +123,7 @@ def merged(image: Large, slabs: list[Slab]) -> ColorCounts:
         part = _counts(image, slab)
         if part is None:
             raise FileNotFoundError(f"{image.key}: the counts of rows {slab.row} and on are gone; run again")
-        table[part["codes"]] += part["counts"]
+        kernels.add_counts(part["codes"], part["counts"], table)
     codes = np.flatnonzero(table)
     return ColorCounts(codes.astype(np.uint32), table[codes])
 
@@ -137,14 +144,6 @@ def merge_slabs(settings: Settings, task: MergeTask) -> Counted:
     """The counts of all slabs together, and of which file they are."""
     counts = all_counts(*task)
     return Counted(counts, [digest_of(settings, task.image)], [])
-
-
-def digest_of(settings: Settings, image: Large) -> str:
-    """The SHA-256 of the file, which must be what it was when the first of its pixels were read."""
-    stat, digest = digest_file(settings.input_root / image.key)
-    if stat != image.stat:
-        raise changed(image.key)
-    return digest
 
 
 def patches(settings: Settings, task: SlabTask) -> Iterator[tuple[Patch, bool]]:

@@ -71,8 +71,10 @@ class Tally:
     """The counts of pixels that come in parts: at most 2³² - 1 together, in a table over all colours."""
 
     def __init__(self) -> None:
-        self._table = np.zeros(kernels.CODES, np.uint32)
-        self._cells = np.zeros(kernels.CELLS, np.uint8)
+        if not _scratch.empty:
+            _scratch.renew()
+        _scratch.empty = False
+        self._table, self._cells = _scratch.table, _scratch.cells
         self._seen = 0
 
     def add(self, pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None = None) -> None:
@@ -82,12 +84,17 @@ class Tally:
         self._seen += len(flat)
 
     def drain(self) -> ColorCounts:
-        """All that was counted; the tally begins anew."""
+        """All that was counted, at the end."""
         room = min(self._seen, kernels.CODES)
         codes, counts = np.empty(room, np.uint32), np.empty(room, np.int64)
         found = kernels.drain_table(self._table, self._cells, codes, counts)
-        self._seen = 0
+        _scratch.empty = _scratch.table is self._table
         return ColorCounts(codes[:found], counts[:found])
+
+
+def release_tables() -> None:
+    """Give back what this thread keeps for counting."""
+    _scratch.renew()
 
 
 def count_colors(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None = None) -> ColorCounts:

@@ -14,6 +14,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.color.counts import release_tables
 from pipeline.color.dither import dither
 from pipeline.color.mapping import Fit, fit_palette, lookup_of, paint_part
 from pipeline.color.metrics import Metrics, measure
@@ -80,6 +81,7 @@ class JoinTask(NamedTuple):
 def fit_slabs(settings: Settings, task: FitTask) -> Fitted:
     """Find the palette of all slabs together; it and the palette files go into the work folder."""
     image, slabs, clear, half = task
+    release_tables()
     release_memory()  # of small arrays gone by: a palette of noise takes most of what a worker has
     counts = all_counts(image, slabs)
     fitted = fit_palette(counts, settings.method)

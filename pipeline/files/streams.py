@@ -4,6 +4,7 @@ import logging
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -81,7 +82,8 @@ class StreamReader:
                     # libvips fails at each warning of the decoder but those of the very last rows.
                     with open(file.fileno(), "rb", closefd=False) as stream:
                         check_jpeg_data(stream)
-                image = self._opened(file.fileno())
+                source = _source(file.fileno())  # which must live as long as the region does
+                image = self._opened(source)
                 region = pyvips.Region.new(image)
             for window in cover(height, width, min(BAND_ROWS, height), width):
                 with self._told(str(window)):
@@ -91,12 +93,9 @@ class StreamReader:
                     self._paint(samples.reshape(window.height, width, image.bands), patch)
                 yield patch
 
-    def _opened(self, descriptor: int) -> Any:
+    def _opened(self, source: Any) -> Any:
         """Open the file in libvips; a region of it is filled in this thread alone."""
-        # The copy of the descriptor that libvips takes begins to read where this one stands.
-        os.lseek(descriptor, 0, os.SEEK_SET)
         loader, options = _LOADERS[self._header.format]
-        source = pyvips.Source.new_from_descriptor(descriptor)
         image = getattr(pyvips.Image, loader)(source, access="sequential", fail_on="warning", **options)
         expected = (self._header.width, self._header.height)
         if (image.width, image.height) != expected:
@@ -132,6 +131,15 @@ class StreamReader:
             )
             failed = error if kind is type(error) else kind(detail)
             raise failed_decoding(failed, name, self._header.format) from error
+
+
+def _source(descriptor: int) -> Any:
+    """A file as libvips reads it; of the descriptor itself it would map all into memory in the end."""
+    source = pyvips.SourceCustom()
+    source.on_read(partial(os.read, descriptor))
+    source.on_seek(partial(os.lseek, descriptor))
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return source
 
 
 def expanded(look: Look) -> Look:

@@ -44,6 +44,7 @@ ONLY = {
     "tifffile": r"pipeline\.files\..*",
     "tqdm": r"pipeline\.views\.terminal",
     "yaml": r"pipeline\.jobs\.yaml_places",
+    "zarr": r"pipeline\.files\.zarrs",
     "zlib_ng": r"pipeline\.files\.png",
 }
 """Which modules may import a package; what is not named here is imported nowhere."""
@@ -166,7 +167,7 @@ def test_who_may_import(package):
 
 
 def test_slow_packages_are_imported_when_they_are_needed():
-    slow = ("dask", "distributed", "skimage", "fsspec")
+    slow = ("dask", "distributed", "skimage", "fsspec", "zarr")
     assert [str(found) for found in FOREIGN if found.top and found.of.startswith(slow)] == []
 
 
@@ -188,7 +189,8 @@ def test_color_knows_no_files():
 
 def test_dependencies_are_those_that_are_imported():
     project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    asked = {re.split(r"[<>=!~; ]", line)[0] for line in project["dependencies"]}
+    lines = [*project["dependencies"], *project["optional-dependencies"]["zarr"]]
+    asked = {re.split(r"[<>=!~; ]", line)[0] for line in lines}
     names = {name: IMPORTED_AS.get(name, (name.replace("-", "_"),)) for name in asked}
     imported = {found.of.partition(".")[0] for found in FOREIGN}
     unused = {name for name, modules in names.items() if not set(modules) & imported}
@@ -214,7 +216,7 @@ def test_the_package_tells_its_wings():
     assert folders == {name.rpartition(".")[2] for name in ORDER if name.startswith("pipeline.")} - {"errors"}
 
 
-HEAVY = ("numba", "dask", "distributed", "skimage")
+HEAVY = ("numba", "dask", "distributed", "skimage", "zarr")
 
 
 @pytest.mark.parametrize(

@@ -67,6 +67,12 @@ _TABLE = (
 FORMATS: Mapping[str, Format] = MappingProxyType({entry.name: entry for entry in _TABLE})
 """Every readable format by name, in the order in which they are tried."""
 
+FOLDERS = frozenset({"zarr"})
+"""The formats of which an image is a folder: Pillow has no part in them."""
+
+NAMES: tuple[str, ...] = (*FORMATS, *sorted(FOLDERS))
+"""Every format that a job may list."""
+
 EXTENSIONS: frozenset[str] = frozenset(extension for entry in _TABLE for extension in entry.extensions)
 """The extensions of all of them: lower-case, without the dot."""
 
@@ -77,14 +83,14 @@ def pillow_names(names: Iterable[str]) -> list[str]:
     Parameters
     ----------
     names : iterable of str
-        Keys of `FORMATS`, in any order.
+        Of `NAMES`, in any order; Pillow has no names of those that are folders.
 
     Raises
     ------
     KeyError
-        When a name is not in `FORMATS`.
+        When a name is not in `NAMES`.
     """
-    asked = {FORMATS[name].pillow for name in names}
+    asked = {FORMATS[name].pillow for name in names if name not in FOLDERS}
     return list(dict.fromkeys(entry.pillow for entry in _TABLE if entry.pillow in asked))
 
 

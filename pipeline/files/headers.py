@@ -39,7 +39,7 @@ class Header:
     Attributes
     ----------
     format : str
-        A key of `pipeline.files.formats.FORMATS`, from the content.
+        Of `pipeline.files.formats.NAMES`, from the content.
     width, height : int
         In pixels, as displayed: after the EXIF orientation.
     mode : str

@@ -33,10 +33,12 @@ from numpy.typing import NDArray
 from PIL import Image, ImageFile
 
 from pipeline.files.decoder import opened
+from pipeline.files.folders import is_image_folder
 from pipeline.files.headers import Header, header_of, orientation_of
 from pipeline.files.modes import channels_of, raw_mode
 from pipeline.files.profiles import to_srgb
 from pipeline.files.sources import FileStat, Source, open_regular, read_source, shown
+from pipeline.files.zarrpictures import zarr_header
 
 __all__ = [
     "FileStat",
@@ -96,7 +98,7 @@ def read_header(path: Path, formats: Sequence[str], max_pixels: int) -> Header:
     path : Path
         The file.
     formats : sequence of str
-        The formats that may be read (keys of `pipeline.files.formats.FORMATS`).
+        The formats that may be read (of `pipeline.files.formats.NAMES`).
     max_pixels : int
         The largest width × height that is admitted.
 
@@ -105,6 +107,8 @@ def read_header(path: Path, formats: Sequence[str], max_pixels: int) -> Header:
     ImageError
         One of the kinds told in `pipeline.files.failures`.
     """
+    if is_image_folder(path):
+        return zarr_header(path, formats, max_pixels)
     with (
         open_regular(path) as (file, found),
         BufferedReader(file) as stream,

@@ -1,6 +1,7 @@
 """In what pieces a picture can be read, told from its file's headers; nothing is decoded.
 
     TIFF, strips or tiles    any window; none, LZW, deflate, PackBits, Zstandard, LZMA, JPEG
+    Zarr, of uint8           any window
     PNG, JPEG, WebP          from top to bottom
 
 Only whole, and refused here: what needs the whole picture decoded before its first row is known
@@ -23,6 +24,8 @@ from pipeline.files.pieces import LARGEST_PIECE, Pieces, check_pieces, pieces_of
 from pipeline.files.sources import open_regular, shown, unchanged
 from pipeline.files.streams import BAND_ROWS, expanded
 from pipeline.files.tiffs import first_page
+from pipeline.files.zarrpictures import painting_bytes
+from pipeline.files.zarrs import open_zarr
 
 _DEFLATE_RATIO = 1032  # the most that deflate can shrink anything
 _JPEG_PIXELS_PER_BYTE = 512  # a block of 8 × 8 takes a bit at the very least
@@ -85,6 +88,8 @@ def layout_of(path: Path, header: Header) -> Layout:
         When its headers cannot be read, as `images.read_header` does.
     """
     name = shown(path)
+    if header.format == "zarr":
+        return _zarr(path, header)
     if header.format not in ("tiff", "png", "jpeg", "webp"):
         raise _only_whole(name, f"the format {header.format}")
     if header.orientation != 1:
@@ -109,6 +114,13 @@ def look_at(file: IO[bytes], header: Header, name: str) -> Look:
     file.seek(0)
     with opened(file, name, (header.format,), header.width * header.height) as (image, _):
         return look_of(image)
+
+
+def _zarr(path: Path, header: Header) -> Layout:
+    """Take an array's form over."""
+    form = open_zarr(path).form
+    memory = form.decoder_bytes + painting_bytes(form)
+    return Layout("windows", form.height, form.width, form.unit, memory, header.mode == "RGBA")
 
 
 def _tiff(page: Any, look: Look, header: Header, name: str) -> Layout:

@@ -1,5 +1,7 @@
 """What lies below the input root: one entry per image file, sorted by key.
 
+A folder may be one image too, see `pipeline.files.folders`: it has an entry and is not descended into.
+
 - Hidden files and folders (a leading dot) are left out, always.
 - A symbolic link is followed while its target lies inside the input root; one that leaves it is
   named in `skipped`, unless links are asked to be followed. A folder that a link would enter
@@ -17,6 +19,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import BrokenLink, ImageError, InputError, UnsupportedImage, UnusableName
+from pipeline.files.folders import contents, has_image_name, is_marked
 from pipeline.files.patterns import Patterns
 
 
@@ -25,7 +28,8 @@ class Entry(NamedTuple):
 
     `key` is the path relative to the input root, with slashes, extension included; for a name
     that is not UTF-8 the odd bytes are written as `\xNN`. `bytes`, `mtime_ns` and `inode` are the
-    file's own (a link's target's); zero where `error` tells that there is none.
+    file's own (a link's target's), of a folder as in `sources.FileStat`; zero where `error` tells
+    that there is none.
     """
 
     key: str
@@ -174,16 +178,35 @@ class _Walk:
         return real == self._real_root or real.startswith(self._real_root.rstrip(os.sep) + os.sep)
 
     def _enter(self, path: str, key: str, parent: _Folder) -> None:
-        """Put a folder on the stack unless it is excluded as a whole."""
-        if not self._patterns.prunes(key):
+        """Put a folder on the stack unless it is excluded as a whole, or one image."""
+        if self._patterns.prunes(key):
+            return
+        if not (has_image_name(key) and is_marked(path)):
             self._folders.append(_Folder(path, f"{key}/", parent))
+        elif self._patterns.takes_folder(key):
+            self._add_folder(path, key)
+
+    def _add_folder(self, path: str, key: str) -> None:
+        """Add the entry of a folder that is one image, unless a link in it leaves the root."""
+        if (shown := _printable(key)) != key:
+            self.entries.append(Entry(shown, 0, 0, 0, _unusable_name(shown)))
+            return
+        try:
+            held = contents(path, key)
+        except ImageError as error:
+            self.entries.append(Entry(key, 0, 0, 0, error))
+        except OSError as error:
+            self._skip(key, f"the folder cannot be read: {error.strerror}")
+        else:
+            if self._follow or all(self._is_inside(os.path.realpath(link)) for link in held.links):
+                self.entries.append(Entry(key, held.bytes, held.mtime_ns, held.inode))
+            else:
+                self._skip(key, "a link in it leaves the input root; set input.follow_symlinks to follow it")
 
     def _add(self, key: str, found: os.stat_result | None, error: ImageError | None = None) -> None:
         """Add the entry of one file; `found` is None for a link that leads nowhere."""
         if not key.isascii() and (shown := _printable(key)) != key:
-            error = UnusableName(
-                f"{shown}: expected a file name in UTF-8, found bytes that are not; rename the file"
-            )
+            error = _unusable_name(shown)
             key = shown
         elif found is not None and not stat.S_ISREG(found.st_mode):
             error = UnsupportedImage(
@@ -212,6 +235,10 @@ def _is_within(target: os.stat_result, folder: _Folder) -> bool:
 def _printable(key: str) -> str:
     """Write the bytes of a key that are not UTF-8 as backslash escapes."""
     return os.fsencode(key).decode("utf-8", "backslashreplace")
+
+
+def _unusable_name(key: str) -> ImageError:
+    return UnusableName(f"{key}: expected a file name in UTF-8, found bytes that are not; rename the file")
 
 
 def _broken_link(path: str, key: str, error: OSError) -> ImageError:

@@ -47,6 +47,10 @@ class Patterns:
             taken = self._include(key) is not None
         return taken and not self.excludes(key)
 
+    def takes_folder(self, key: str) -> bool:
+        """Tell whether a folder that is an image is listed."""
+        return (self._include is None or self._include(key) is not None) and not self.excludes(key)
+
     def excludes(self, key: str) -> bool:
         """Tell whether a file is left out by name."""
         return self._exclude is not None and self._exclude(key) is not None

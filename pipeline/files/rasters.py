@@ -4,8 +4,9 @@
     with open_raster(path, layout) as reader:
         values = reader.read(Window(0, 0, 512, 512))
 
-TIFF alone: classic and BigTIFF, strips or tiles, bands interleaved or in planes. The numbers are those
-of the file: no orientation, no inversion and no mask is applied. Only YCbCr of a JPEG becomes RGB.
+TIFF: classic and BigTIFF, strips or tiles, bands interleaved or in planes. The numbers are those of the
+file: no orientation, no inversion and no mask is applied. Only YCbCr of a JPEG becomes RGB.
+Zarr: see `pipeline.files.zarrs`.
 """
 
 import math
@@ -20,13 +21,15 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.errors import ChangedWhileReading
+from pipeline.files.folders import is_image_folder
 from pipeline.files.piecereader import PieceReader, inside
 from pipeline.files.pieces import check_pieces, pieces_of
 from pipeline.files.rasterpages import Base, base_of, check_beginning
-from pipeline.files.sources import open_regular, shown, unchanged
+from pipeline.files.sources import open_regular, shown, state_of, unchanged
 from pipeline.files.tiffs import first_page
 from pipeline.files.unpacking import most_copies
 from pipeline.files.windows import Window, overlap
+from pipeline.files.zarrs import Form, ZarrArray, open_zarr
 
 _NODATA = 42113
 _LISTED_BYTES = 2 * 40  # a piece's place and size, as Python's numbers in a tuple
@@ -50,12 +53,14 @@ class RasterLayout:
     decoder_bytes : int
         Memory that decoding takes besides the numbers that are handed out, at most.
     nodata : float or None
-        The number that stands for no data, as GDAL's tag tells it, whether or not the dtype can hold
-        it; may be NaN. None when there is none.
+        The number that stands for no data, as GDAL's tag or Zarr's attributes tell it, whether or not
+        the dtype can hold it; may be NaN. None when there is none.
     bytes : int
-        The file's size.
+        The file's size; of a folder as in `sources.FileStat`.
     notes : tuple of str
         What was chosen of several pages, planes or levels, in words; empty when there was no choice.
+    format : {"tiff", "zarr"}
+        The file's.
     """
 
     height: int
@@ -67,6 +72,7 @@ class RasterLayout:
     nodata: float | None
     bytes: int
     notes: tuple[str, ...]
+    format: str = "tiff"
 
     @property
     def pixel_bytes(self) -> int:
@@ -127,18 +133,20 @@ def raster_layout(path: Path) -> RasterLayout:
     Raises
     ------
     UnsupportedImage
-        When it is no TIFF, or one whose numbers cannot be read in parts; the message says why.
+        When it is no TIFF or Zarr, or one whose numbers cannot be read in parts; the message says why.
     TruncatedImage
         When the file is too short for the raster that it claims to hold.
     ImageError
         When its headers cannot be read.
     """
+    if is_image_folder(path):
+        return _of_zarr(open_zarr(path).form, state_of(path).bytes)
     with open_regular(path) as (raw, found), BufferedReader(raw) as file:
         return _described(file, found.st_size, shown(path))[1]
 
 
 @contextmanager
-def open_raster(path: Path, layout: RasterLayout) -> Iterator[RasterReader]:
+def open_raster(path: Path, layout: RasterLayout) -> Iterator[RasterReader | ZarrArray]:
     """Open a raster to be read in windows.
 
     Parameters
@@ -156,14 +164,15 @@ def open_raster(path: Path, layout: RasterLayout) -> Iterator[RasterReader]:
         When it cannot be opened again.
     """
     name = shown(path)
+    if layout.format == "zarr":
+        array = open_zarr(path)
+        _same_form(_of_zarr(array.form, layout.bytes), layout, name)
+        yield array
+        return
     with open_regular(path) as (raw, found), BufferedReader(raw) as file:
         unchanged(found, layout.bytes, name)
         base, again = _described(file, layout.bytes, name)
-        if _form(again) != _form(layout):
-            raise ChangedWhileReading(
-                f"{name}: expected {_form(layout)} as when its header was read, found {_form(again)}; "
-                "run again once nothing writes to it"
-            )
+        _same_form(again, layout, name)
         fill = _filling(layout)
         # The pages outlive the tifffile object: their places are read, and `file` is ours.
         yield RasterReader([PieceReader(file, page, layout.dtype, name, fill) for page in base.pages], layout)
@@ -196,6 +205,30 @@ def _described(file: IO[bytes], size: int, name: str) -> tuple[Base, RasterLayou
         notes=base.notes,
     )
     return base, layout
+
+
+def _of_zarr(form: Form, size: int) -> RasterLayout:
+    """Take an array's form over; `size` is its folder's, in bytes."""
+    return RasterLayout(
+        height=form.height,
+        width=form.width,
+        bands=form.bands,
+        dtype=form.dtype,
+        unit=form.unit,
+        decoder_bytes=form.decoder_bytes,
+        nodata=form.nodata,
+        bytes=size,
+        notes=form.notes,
+        format="zarr",
+    )
+
+
+def _same_form(again: RasterLayout, layout: RasterLayout, name: str) -> None:
+    if _form(again) != _form(layout):
+        raise ChangedWhileReading(
+            f"{name}: expected {_form(layout)} as when its header was read, found {_form(again)}; "
+            "run again once nothing writes to it"
+        )
 
 
 def _form(layout: RasterLayout) -> str:

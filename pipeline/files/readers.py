@@ -5,7 +5,8 @@
     with open_windows(path, header, layout) as reader:
         for patch in reader.bands(256): ...
 
-The pixels are those of `images.decode`, byte by byte; half-transparent ones are handed on as they are.
+The pixels are those of `images.decode`, byte by byte; of a Zarr folder, of which it knows nothing, those
+of a PNG. Half-transparent ones are handed on as they are.
 """
 
 from collections.abc import Iterator
@@ -15,6 +16,7 @@ from io import BufferedReader
 from pathlib import Path
 from typing import IO, Protocol
 
+from pipeline.errors import ChangedWhileReading
 from pipeline.files.headers import Header
 from pipeline.files.images import pages_note
 from pipeline.files.layouts import Layout, look_at
@@ -23,6 +25,8 @@ from pipeline.files.sources import open_regular, shown, unchanged
 from pipeline.files.streams import StreamReader, expanded
 from pipeline.files.tiffs import TiffReader, first_page
 from pipeline.files.windows import Window
+from pipeline.files.zarrpictures import ZarrReader, mode_of, zarr_look
+from pipeline.files.zarrs import open_zarr
 
 __all__ = ["Patch", "WindowReader", "open_windows"]
 
@@ -51,6 +55,8 @@ class WindowReader(Protocol):
 
 def notes_of(path: Path, header: Header, layout: Layout) -> tuple[str, ...]:
     """What `Raster.notes` would say of a picture, but for what hangs on its pixels."""
+    if header.format == "zarr":
+        return open_zarr(path).form.notes + zarr_look(header.mode).notes()
     with open_regular(path) as (raw, _), BufferedReader(raw) as file:
         return pages_note(header) + _look(file, header, layout, shown(path)).notes()
 
@@ -80,11 +86,14 @@ def open_windows(path: Path, header: Header, layout: Layout) -> Iterator[WindowR
     Raises
     ------
     ChangedWhileReading
-        When the file's size is no longer that of its header.
+        When the file's size is no longer that of its header, or a folder's form that of its layout.
     ImageError
         When it cannot be opened again.
     """
     name = shown(path)
+    if header.format == "zarr":
+        yield _zarr_reader(path, header, layout, name)
+        return
     with open_regular(path) as (raw, found), BufferedReader(raw) as file:
         unchanged(found, header.bytes, name)
         look = _look(file, header, layout, name)
@@ -93,3 +102,15 @@ def open_windows(path: Path, header: Header, layout: Layout) -> Iterator[WindowR
             return
         with first_page(file, name) as page:
             yield TiffReader(file, page, look, name)
+
+
+def _zarr_reader(path: Path, header: Header, layout: Layout, name: str) -> ZarrReader:
+    array = open_zarr(path)
+    form, unit = array.form, layout.unit
+    found = form.height, form.width, form.unit, mode_of(form, name)
+    if found != (layout.height, layout.width, unit, header.mode):
+        raise ChangedWhileReading(
+            f"{name}: expected {header.mode} of {layout.height} × {layout.width} in pieces of {unit} as when "
+            f"its header was read, found {form}; run again once nothing writes to it"
+        )
+    return ZarrReader(array, zarr_look(header.mode))

@@ -1,4 +1,7 @@
-"""A file's bytes, read once, with what tells them from any other state of the file."""
+"""A file's bytes, read once, with what tells them from any other state of the file.
+
+Of a folder that is one image (see `folders`) state and digest alone: it is read piece by piece.
+"""
 
 import hashlib
 import os
@@ -12,10 +15,15 @@ from typing import NamedTuple
 
 from pipeline.errors import ChangedWhileReading, EmptyFile, ImageError, TooMuchMemory, UnsupportedImage
 from pipeline.files.failures import failed_reading
+from pipeline.files.folders import Contents, contents, digest, is_image_folder
 
 
 class FileStat(NamedTuple):
-    """What tells one state of a file from another."""
+    """What tells one state of a file from another.
+
+    Of a folder that is one image: the sum of its files' sizes, the latest time of all files and
+    folders in it, and the folder's inode.
+    """
 
     bytes: int
     mtime_ns: int
@@ -73,17 +81,21 @@ def read_source(path: Path) -> Source:
 def digest_file(path: Path) -> tuple[FileStat, str]:
     """Give a file's state and the SHA-256 of its content, without holding the content.
 
+    Of a folder that is one image, the digest that `folders.digest` tells.
+
     Raises
     ------
     ImageError
         As `read_source` does.
     """
+    if is_image_folder(path):
+        return _digest_folder(path)
     with open_regular(path) as (file, before):
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
         after = os.fstat(file.fileno())
     if _state(before) != _state(after):
         raise _changed(shown(path), before, after)
-    return _state(before), digest
+    return _state(before), sha256
 
 
 def state_of(path: Path) -> FileStat:
@@ -93,9 +105,19 @@ def state_of(path: Path) -> FileStat:
     ------
     EmptyFile, UnsupportedImage, UnreadableFile, VanishedFile
         See `pipeline.files.failures`.
+    BrokenLink
+        When a link within a folder that is one image cannot be followed.
     """
+    return stamp_of(path)[0]
+
+
+def stamp_of(path: Path) -> tuple[FileStat, int]:
+    """Give a file's state, and the time of its last change of any kind in ns; errors as `state_of`."""
+    if is_image_folder(path):
+        held = _contents(path)
+        return _folder_state(held), held.ctime_ns
     with open_regular(path) as (_, found):
-        return _state(found)
+        return _state(found), found.st_ctime_ns
 
 
 @contextmanager
@@ -180,6 +202,29 @@ def _changed(name: str, before: os.stat_result, after: os.stat_result) -> Change
         f"{name}: expected {before.st_size} bytes at rest, found {after.st_size} and a file that "
         "changed while it was read; run again once nothing writes to it"
     )
+
+
+def _contents(path: Path) -> Contents:
+    """Look into a folder that is one image."""
+    try:
+        return contents(os.fspath(path), shown(path))
+    except OSError as error:
+        raise failed_reading(error, shown(path)) from error
+
+
+def _folder_state(held: Contents) -> FileStat:
+    return FileStat(held.bytes, held.mtime_ns, held.inode)
+
+
+def _digest_folder(path: Path) -> tuple[FileStat, str]:
+    before = _contents(path)
+    try:
+        sha256 = digest(path, before)
+    except OSError as error:
+        raise failed_reading(error, shown(path)) from error
+    if _folder_state(_contents(path)) != _folder_state(before):
+        raise changed(shown(path))
+    return _folder_state(before), sha256
 
 
 def _state(found: os.stat_result) -> FileStat:

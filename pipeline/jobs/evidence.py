@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ImageError
+from pipeline.files.folders import is_image_folder
 from pipeline.files.listing import Entry
 from pipeline.files.outputs import write_whole
 from pipeline.files.sources import digest_file
@@ -63,7 +64,8 @@ class Evidence:
     def input_exists(self, key: str) -> bool:
         """Whether an input that is not listed is there all the same."""
         try:
-            return (self._input_root / key).is_file()
+            path = self._input_root / key
+            return path.is_file() or is_image_folder(path)
         except (OSError, ValueError):
             return False
 

@@ -17,7 +17,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 from pipeline.errors import ChangedWhileReading, ImageError
 from pipeline.files.listing import Entry
 from pipeline.files.outputs import sweep
-from pipeline.files.sources import FileStat, changed, digest_file, open_regular
+from pipeline.files.sources import FileStat, changed, digest_file, stamp_of
 from pipeline.jobs.recipe import ALGORITHM_VERSION
 from pipeline.jobs.slabs import Slab
 
@@ -101,15 +101,14 @@ def workplace(folder: Path, root: Path, entry: Entry, *said: Any) -> Workplace:
 
     Raises ImageError if its file cannot be opened, or is not the one that was listed.
     """
-    with open_regular(root / entry.key) as (_, found):
-        stat = FileStat(found.st_size, found.st_mtime_ns, found.st_ino)
+    stat, ctime_ns = stamp_of(root / entry.key)
     if stat[:2] != (entry.bytes, entry.mtime_ns) or entry.inode not in (0, stat.inode):  # 0: not listed
         raise ChangedWhileReading(
             f"{entry.key}: expected the file that was listed, of {entry.bytes} bytes, found one that was "
             f"changed since, of {stat.bytes}; run again once nothing writes to it"
         )
     # The time of the last change of any kind too: who writes into a file may set its other time back.
-    all_said = (entry.key, *stat, found.st_ctime_ns, *said, ALGORITHM_VERSION)
+    all_said = (entry.key, *stat, ctime_ns, *said, ALGORITHM_VERSION)
     work = folder / hashlib.sha256(repr(all_said).encode()).hexdigest()[:24]
     return Workplace(stat, work, work / f"run-{secrets.token_hex(4)}")
 

@@ -260,7 +260,8 @@ def join_raster(settings: Segmenting, task: JoinTask) -> Outcome:
     outputs = {}
     for picture, kind in settings.pictures.items():
         parts = [one.parts[picture] for one in labelled]
-        carried = carried_tags(path, as_stored=True) if kind == "tiff" else NOTHING
+        own = kind == layout.format == "tiff"
+        carried = carried_tags(path, as_stored=True) if own else NOTHING
         write = partial(
             fitted.canvas.write, picture=picture, parts=parts, carried=carried, overviews=settings.overviews
         )
@@ -276,7 +277,7 @@ def join_raster(settings: Segmenting, task: JoinTask) -> Outcome:
         image=image.key,
         status="done",
         recipe=settings.recipe,
-        input=InputFacts(layout.bytes, digest, layout.width, layout.height, mode, "tiff"),
+        input=InputFacts(layout.bytes, digest, layout.width, layout.height, mode, layout.format),
         outputs=outputs,
         colors=ColorFacts(settings.clusters, len(found.centers)),
         inertia=inertia,

@@ -2,6 +2,7 @@
 
 In windows go images above `large.above_megapixels`, and those that whole would not fit a worker's
 memory, if their files can be read in parts and nothing is asked for that needs all pixels at once.
+Folders that are one image always do.
 """
 
 import os
@@ -19,7 +20,8 @@ from pipeline.errors import (
     UnsupportedImage,
 )
 from pipeline.files.failures import too_many_pixels
-from pipeline.files.formats import FORMATS, admits, listed
+from pipeline.files.folders import is_image_folder
+from pipeline.files.formats import NAMES, admits, listed
 from pipeline.files.headers import Header
 from pipeline.files.images import read_header
 from pipeline.files.layouts import Layout, layout_of
@@ -124,9 +126,10 @@ def _route(spec: JobSpec, root: Path, decision: Decision, budget: int) -> Route:
         return Route(decision, refusal=entry.error)
     if spec.quantize.method == "segment":
         return _raster_route(spec, root, decision, budget)
-    formats = spec.input.formats or tuple(FORMATS)
+    if is_image_folder(root / entry.key):
+        return _folder_route(spec, root, decision, budget)
     try:
-        header = read_header(root / entry.key, formats, int(spec.input.max_megapixels * 1e6))
+        header = _header(spec, root / entry.key)
     except (EmptyFile, TooManyPixels, UnlistedFormat) as error:
         return Route(decision, refusal=error)
     except ImageError as error:
@@ -150,26 +153,45 @@ def _route(spec: JobSpec, root: Path, decision: Decision, budget: int) -> Route:
     return Route(decision, header, _too_much(entry.key, header, peak, budget, why), peak)
 
 
+def _header(spec: JobSpec, path: Path) -> Header:
+    return read_header(path, spec.input.formats or NAMES, int(spec.input.max_megapixels * 1e6))
+
+
+def _folder_route(spec: JobSpec, root: Path, decision: Decision, budget: int) -> Route:
+    """In windows or not at all: there is no other way to read a folder."""
+    key = decision.entry.key
+    try:
+        header = _header(spec, root / key)
+        layout = layout_of(root / key, header)
+    except ImageError as error:
+        return Route(decision, refusal=error)
+    need = window_bytes(layout)
+    refusal: ImageError | None = _too_much(key, header, need, budget)
+    if why := needs_all(spec):
+        refusal = UnsupportedImage(
+            f"{key}: expected a job that can be done in windows, the only way to read {header.format}, found "
+            f"that {why}; leave that out, or save the image anew as TIFF or PNG"
+        )
+    return Route(decision, header, refusal, need, layout)
+
+
 def _raster_route(spec: JobSpec, root: Path, decision: Decision, budget: int) -> Route:
     key = decision.entry.key
     try:
         layout = raster_layout(root / key)
     except ImageError as error:
         return Route(decision, refusal=error)
-    formats = spec.input.formats
-    if formats and not admits(formats, "tiff"):
-        return Route(
-            decision,
-            refusal=UnlistedFormat(
-                f"{key}: expected {listed(formats)}, found tiff; add tiff to input.formats to read it"
-            ),
-        )
     need = raster_bytes(layout, spec.quantize.batch_pixels)
     mode = f"{layout.bands} × {layout.dtype}"
-    header = Header("tiff", layout.width, layout.height, mode, 1, 1, layout.bytes, need)
+    header = Header(layout.format, layout.width, layout.height, mode, 1, 1, layout.bytes, need)
     refusal: ImageError | None = _too_much(key, header, need, budget)
     most = int(spec.input.max_megapixels * 1e6)
-    if layout.width * layout.height > most:
+    if spec.input.formats and not admits(spec.input.formats, layout.format):
+        refusal = UnlistedFormat(
+            f"{key}: expected {listed(spec.input.formats)}, found {layout.format}; "
+            f"add {layout.format} to input.formats to read it"
+        )
+    elif layout.width * layout.height > most:
         refusal = TooManyPixels(too_many_pixels(key, (layout.width, layout.height), most))
     return Route(decision, header, refusal, need, None, layout)
 

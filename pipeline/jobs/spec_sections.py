@@ -20,7 +20,7 @@ from pipeline.jobs.spec_roots import local_folder
 ImageFormat = Literal[
     "jpeg", "png", "tiff", "webp", "gif", "bmp", "ppm", "tga", "ico", "jpeg2000", "avif", "pcx", "sgi", "psd",
     "mpo", "dds", "qoi", "icns", "blp", "fits", "ftex", "gbr", "xpm", "cur", "dcx", "dib", "fli", "im", "msp",
-    "pcd", "pixar", "spider", "sun", "xbm",
+    "pcd", "pixar", "spider", "sun", "xbm", "zarr",
 ]  # fmt: skip
 SavedFormat = Literal["png", "tiff", "none"]
 PaletteFormat = Literal["json", "gpl", "png"]

@@ -1,0 +1,157 @@
+"""Folders that are one image: which they are, what tells their states apart, and their digest.
+
+A folder's state is that of all that lies in it, at any depth, hidden files too and links followed. One
+that cannot be followed is an error: a reader would take the piece for one that was left out.
+"""
+
+import hashlib
+import os
+import stat
+from collections.abc import Iterator
+from pathlib import Path
+from typing import NamedTuple
+
+from pipeline.errors import BrokenLink, UnsupportedImage
+
+_SUFFIX = ".zarr"
+_MARKS = ("zarr.json", ".zarray", ".zgroup")
+_STEP = 1 << 20  # bytes read at once
+
+
+class Contents(NamedTuple):
+    """What a folder holds.
+
+    Attributes
+    ----------
+    bytes : int
+        The sum of all files' sizes.
+    mtime_ns, ctime_ns : int
+        The latest of all files and folders in it, its own included.
+    inode : int
+        The folder's.
+    files : list of tuple of str and int
+        Path below the folder, with slashes, and size of each file; in no order.
+    links : list of str
+        The paths of all symbolic links in it.
+    """
+
+    bytes: int
+    mtime_ns: int
+    ctime_ns: int
+    inode: int
+    files: list[tuple[str, int]]
+    links: list[str]
+
+
+def has_image_name(name: str) -> bool:
+    """Tell whether a folder of that name may be an image."""
+    return name.lower().endswith(_SUFFIX)
+
+
+def is_marked(path: str) -> bool:
+    """Tell whether a folder holds what makes one of its name an image; for listings."""
+    return any(os.path.lexists(os.path.join(path, mark)) for mark in _MARKS)  # noqa: PTH118 -- a str here
+
+
+def is_image_folder(path: Path) -> bool:
+    """Tell whether a listed path is that of a folder, whatever has become of what it holds."""
+    return has_image_name(path.name) and path.is_dir()
+
+
+def contents(path: str, name: str) -> Contents:
+    """Look at everything in a folder; no file is opened.
+
+    Parameters
+    ----------
+    path : str
+        The folder.
+    name : str
+        What messages call it.
+
+    Raises
+    ------
+    BrokenLink
+        When a link in it leads nowhere, or into a folder that it lies in.
+    UnsupportedImage
+        When it holds a pipe, a socket or a device.
+    OSError
+        When a folder cannot be read.
+    """
+    own = os.stat(path)  # noqa: PTH116 -- the path is a str here
+    size, mtime, ctime = 0, own.st_mtime_ns, own.st_ctime_ns
+    files: list[tuple[str, int]] = []
+    links: list[str] = []
+    for relative, item, found in _walk(path, own, name):
+        mtime, ctime = max(mtime, found.st_mtime_ns), max(ctime, found.st_ctime_ns)
+        if item.is_symlink():
+            links.append(item.path)
+        if stat.S_ISREG(found.st_mode):
+            size += found.st_size
+            files.append((relative, found.st_size))
+    return Contents(size, mtime, ctime, own.st_ino, files, links)
+
+
+def digest(path: Path, found: Contents) -> str:
+    """Give the SHA-256 of what a folder holds, in hexadecimal.
+
+    It is over all files, ordered by the bytes of their paths below the folder. Each is told as: the
+    path's length in bytes as 8 bytes, least first; the path, with slashes; the size as 8 bytes, least
+    first; the content. Folders without files, times and rights have no part in it; a link counts as
+    the file that it leads to.
+
+    Raises
+    ------
+    OSError
+        When a file cannot be read.
+    """
+    sha256 = hashlib.sha256()
+    for name, size in sorted((os.fsencode(relative), size) for relative, size in found.files):
+        sha256.update(len(name).to_bytes(8, "little") + name + size.to_bytes(8, "little"))
+        with (path / os.fsdecode(name)).open("rb", buffering=0) as file:
+            while piece := file.read(_STEP):
+                sha256.update(piece)
+    return sha256.hexdigest()
+
+
+def _walk(
+    path: str, own: os.stat_result, name: str
+) -> Iterator[tuple[str, os.DirEntry[str], os.stat_result]]:
+    """Everything in a folder but itself: its path below, and its stat; a link's target's."""
+    folders: list[tuple[str, str, tuple[tuple[int, int], ...]]] = [(path, "", ((own.st_dev, own.st_ino),))]
+    while folders:
+        folder, prefix, above = folders.pop()
+        with os.scandir(folder) as items:
+            for item in items:
+                relative = prefix + item.name
+                found = _stat(item, relative, name)
+                yield relative, item, found
+                if stat.S_ISDIR(found.st_mode):
+                    identity = (found.st_dev, found.st_ino)
+                    if identity in above:
+                        raise _broken(name, relative, "that leads back into a folder that it lies in")
+                    folders.append((item.path, f"{relative}/", (*above, identity)))
+                elif not stat.S_ISREG(found.st_mode):
+                    raise UnsupportedImage(
+                        f"{name}: expected files and folders in it, found a pipe or device at "
+                        f"{_printable(relative)}; remove it, or exclude the image"
+                    )
+
+
+def _stat(item: os.DirEntry[str], relative: str, name: str) -> os.stat_result:
+    try:
+        return item.stat(follow_symlinks=True)
+    except OSError as error:
+        if not item.is_symlink():
+            raise
+        raise _broken(name, relative, f"that cannot be followed ({error.strerror})") from error
+
+
+def _broken(name: str, relative: str, why: str) -> BrokenLink:
+    return BrokenLink(
+        f"{name}: expected links in it to lead to files, found one at {_printable(relative)} {why}; "
+        "restore its target or remove the link"
+    )
+
+
+def _printable(relative: str) -> str:
+    return os.fsencode(relative).decode("utf-8", "backslashreplace")

@@ -30,6 +30,8 @@ class Base(NamedTuple):
         Of the Zarr format: 2 or 3.
     axes : tuple of str or None
         Their names, "y", "x" and "c" among them; None when none are told.
+    blosc : bool
+        Whether chunks are stored as Blosc compresses them.
     notes : tuple of str
         What was chosen, in words.
     """
@@ -37,6 +39,7 @@ class Base(NamedTuple):
     path: str
     version: int
     axes: tuple[str, ...] | None
+    blosc: bool
     notes: tuple[str, ...]
 
 
@@ -69,7 +72,7 @@ def base_of(folder: Path, name: str) -> Base:
     version, node, attributes = _node(folder, name, "")
     if node is not None:
         _check_codecs(node, name)
-        return Base("", version, None, ())
+        return Base("", version, None, _by_blosc(node), ())
     told = attributes.get("ome", attributes)
     images = told.get("multiscales") if isinstance(told, dict) else None
     if not images:
@@ -84,7 +87,7 @@ def base_of(folder: Path, name: str) -> Base:
             f"{name}: expected its base level, an array, at {path}, found a group; restore it from its source"
         )
     _check_codecs(node, name)
-    return Base(path, version, axes, notes)
+    return Base(path, version, axes, _by_blosc(node), notes)
 
 
 def axes_of(base: Base, shape: tuple[int, ...], name: str) -> Axes:
@@ -204,6 +207,14 @@ def _axis(told: Any) -> str:
     if isinstance(told, str):
         return told.lower()
     return _KINDS.get(told.get("type"), str(told["name"]).lower())
+
+
+def _by_blosc(node: dict[str, Any]) -> bool:
+    """Tell whether the codec that has the last word on a chunk is Blosc."""
+    told = (node.get("filters"), [node.get("compressor")], node.get("codecs"))
+    codecs = [codec for part in told if isinstance(part, list) for codec in part]
+    last = [codec for codec in codecs if isinstance(codec, dict)][-1:]
+    return any("blosc" in str(codec.get("id", codec.get("name"))) for codec in last)
 
 
 def _check_codecs(node: Any, name: str) -> None:

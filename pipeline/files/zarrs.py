@@ -25,6 +25,7 @@ from pipeline.files.pieces import LARGEST_PIECE
 from pipeline.files.sources import shown
 from pipeline.files.windows import Window, overlap
 from pipeline.files.zarrmeta import Axes, axes_of, base_of
+from pipeline.files.zarrstores import checked_store
 
 _AT_ONCE = 8 << 20  # bytes of chunks that are read by one call, if there are more than one
 _COPIES = 3  # of a chunk: as stored, decoded, in order
@@ -166,7 +167,7 @@ def open_zarr(path: Path) -> ZarrArray:
     zarr = _package(name)
     base = base_of(path, name)
     try:
-        store = zarr.storage.LocalStore(path / base.path if base.path else path, read_only=True)
+        store = checked_store(zarr, path / base.path, base.blosc)
         array = zarr.open_array(store=store, mode="r", zarr_format=base.version)
     except Exception as error:
         raise failed_decoding(error, name, "zarr") from error
@@ -178,7 +179,7 @@ def _package(name: str) -> Any:
     try:
         import zarr
 
-        zarr.storage.LocalStore  # noqa: B018 -- not in zarr 2
+        zarr.storage.WrapperStore  # noqa: B018 -- not in zarr 2
     except (ImportError, AttributeError) as error:
         raise UnsupportedImage(
             f"{name}: expected the package zarr, 3 or later, to read it, found none; "

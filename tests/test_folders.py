@@ -94,6 +94,8 @@ def test_patterns_match_the_folder(tmp_path):
     for include, exclude, found in (
         (["*.zarr"], [], ["a/b.zarr", "c.zarr"]),
         (["a/*"], [], ["a/b.zarr"]),
+        (["b.zarr/"], [], ["a/b.zarr"]),
+        (["a/**"], ["b.zarr/**"], ["a/b.zarr"]),
         (["**/*.png"], [], ["d.png"]),
         ([], ["c.zarr"], ["a/b.zarr", "d.png"]),
         ([], ["c.zarr/"], ["a/b.zarr", "d.png"]),

@@ -288,7 +288,10 @@ def test_metadata_missing_or_broken(tmp_path):
     edit(path / "zarr.json", node_type="array", shape=[0, 9])
     assert "at least one pixel" in str(refused(path))
     edit(path / "zarr.json", shape=[30, 20], codecs=[{"name": "unheard-of"}])
-    assert isinstance(refused(path), UnsupportedImage | DamagedImage)
+    assert isinstance(refused(path), UnsupportedImage)
+    path = write(tmp_path / "c.zarr", noise(30, 20), attributes={"a": 1})
+    edit(path / "zarr.json", attributes=5)
+    assert isinstance(refused(path), DamagedImage)
 
 
 def test_ome_metadata_missing_or_broken(tmp_path):

@@ -55,7 +55,7 @@ def is_marked(path: str) -> bool:
 
 def is_image_folder(path: Path) -> bool:
     """Tell whether a listed path is that of a folder, whatever has become of what it holds."""
-    return has_image_name(path.name) and path.is_dir()
+    return has_image_name(path.name) and os.path.isdir(path)  # noqa: PTH112 -- Path's own may raise
 
 
 def contents(path: str, name: str) -> Contents:

@@ -48,8 +48,10 @@ class Patterns:
         return taken and not self.excludes(key)
 
     def takes_folder(self, key: str) -> bool:
-        """Tell whether a folder that is an image is listed."""
-        return (self._include is None or self._include(key) is not None) and not self.excludes(key)
+        """Tell whether a folder that is an image is listed; by its key, or as a folder."""
+        if self.excludes(key) or self.prunes(key):
+            return False
+        return self._include is None or any(self._include(name) for name in (key, f"{key}/"))
 
     def excludes(self, key: str) -> bool:
         """Tell whether a file is left out by name."""

@@ -5,8 +5,8 @@
     with open_windows(path, header, layout) as reader:
         for patch in reader.bands(256): ...
 
-The pixels are those of `images.decode`, byte by byte; of a Zarr folder, of which it knows nothing, those
-of a PNG. Half-transparent ones are handed on as they are.
+The pixels are those of `images.decode`, byte by byte; of a Zarr folder, those of a PNG of the same numbers.
+Half-transparent ones are handed on as they are.
 """
 
 from collections.abc import Iterator

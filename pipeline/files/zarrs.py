@@ -9,6 +9,7 @@ imported here alone, once it is needed.
 """
 
 import base64
+import re
 import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +31,7 @@ from pipeline.files.zarrstores import checked_store
 _AT_ONCE = 8 << 20  # bytes of chunks that are read by one call, if there are more than one
 _COPIES = 3  # of a chunk: as stored, decoded, in order
 _LIBRARY_BYTES = 64 << 20
+_NOT_KNOWN = re.compile(r"unknown (codec|chunk)|no zarr data type|extra fields", re.IGNORECASE)
 _NODATA = ("_FillValue", "missing_value")
 
 
@@ -78,11 +80,13 @@ class ZarrArray:
         The array.
     axes : Axes
         Its axes.
+    attributes : dict
+        What is told of it besides.
     name : str
         The folder's name, for messages.
     """
 
-    def __init__(self, array: Any, axes: Axes, name: str) -> None:
+    def __init__(self, array: Any, axes: Axes, attributes: dict[str, Any], name: str) -> None:
         self._array = array
         self._axes = axes
         self._name = name
@@ -98,7 +102,7 @@ class ZarrArray:
             truths=array.dtype.kind == "b",
             unit=(chunk[axes.y], chunk[axes.x]),
             decoder_bytes=_COPIES * max(self._piece_bytes, _AT_ONCE) + _LIBRARY_BYTES,
-            nodata=_nodata(array.attrs.asdict()),
+            nodata=_nodata(attributes),
             notes=axes.notes,
         )
 
@@ -169,9 +173,11 @@ def open_zarr(path: Path) -> ZarrArray:
     try:
         store = checked_store(zarr, path / base.path, base.blosc)
         array = zarr.open_array(store=store, mode="r", zarr_format=base.version)
+        attributes = array.attrs.asdict()
     except Exception as error:
-        raise failed_decoding(error, name, "zarr") from error
-    return ZarrArray(array, axes_of(base, array.shape, name), name)
+        found = NotImplementedError(str(error)) if _NOT_KNOWN.search(str(error)) else error
+        raise failed_decoding(found, name, "zarr") from error
+    return ZarrArray(array, axes_of(base, array.shape, name), attributes, name)
 
 
 def _package(name: str) -> Any:

@@ -284,7 +284,7 @@ def test_a_file_that_changes_is_nobodys_picture(tmp_path, monkeypatch, done, key
     age(path)
     picture(1).save(site.inputs / "z.png")
     place, name = {
-        "listed": (parted, "open_regular"),
+        "listed": (parted, "stamp_of"),
         "counting": (slabtasks.Tally, "add"),
         "fitting": (slabpictures, "fit_palette"),
         "mapped": (parted, "digest_file"),

@@ -26,6 +26,7 @@ from pipeline.files.rasters import open_raster, raster_layout
 from pipeline.files.readers import notes_of, open_windows
 from pipeline.files.windows import Window
 from pipeline.files.zarrs import open_zarr
+from pipeline.jobs.needs import raster_bytes
 
 zarr = pytest.importorskip("zarr")
 codecs = pytest.importorskip("zarr.codecs")
@@ -372,3 +373,10 @@ def test_without_the_package(tmp_path, monkeypatch):
     for read in (raster_layout, lambda path: read_header(path, NAMES, MOST)):
         with pytest.raises(UnsupportedImage, match=r"a\.zarr: .*pip install 'segpipe\[zarr\]'"):
             read(path)
+
+
+def test_large_chunks_are_reckoned_with(tmp_path):
+    zarr.create_array(tmp_path / "a.zarr", shape=(20, 4096, 4096), chunks=(1, 2048, 2048), dtype="f4")
+    layout = raster_layout(tmp_path / "a.zarr")
+    assert layout.unit_bytes == 20 * 2048 * 2048 * 4
+    assert raster_bytes(layout) > 3 * layout.unit_bytes + layout.decoder_bytes

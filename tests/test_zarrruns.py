@@ -188,6 +188,6 @@ def test_a_change_during_a_run(site, monkeypatch):
             (site.inputs / image.key / "c/0/0/0").write_bytes(b"other bytes")
         return real(settings, image)
 
-    monkeypatch.setattr("pipeline.jobs.slabpictures.digest_of", meanwhile)
+    monkeypatch.setattr("pipeline.jobs.large.digest_of", meanwhile)
     site.run(code=1)
     assert site.errors() == {"a/rgb.zarr": "ChangedWhileReading"}

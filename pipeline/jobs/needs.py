@@ -19,7 +19,7 @@ _TALLEST_PART = 512
 _TABLES = 112 << 20
 _MERGING = 128 << 20
 _COUNTED = 12
-_FITTING = 30
+_FITTING = 35
 
 # Of rasters: see `rastertasks`.
 RASTER_PATCH_BYTES = 32 << 20

@@ -17,14 +17,12 @@ from typing import Any, Protocol
 from pipeline import __version__
 from pipeline.color.warmup import announced, warm_up
 from pipeline.errors import WorkerDied, WorkersLost
+from pipeline.jobs.memory import HABITS, adopt_habits
 from pipeline.jobs.recipe import ALGORITHM_VERSION
 from pipeline.jobs.spec_sections import Compute
 
 _AHEAD = 2  # items for each thread: one at work and one waiting, so that none is idle
 _PATIENCE = 60  # seconds in which a cluster without workers must get one
-# Dask has its workers return memory to the system at once, which for images means that every array
-# is paid for in page faults: a fifth of the time on photographs. These are glibc's own habits.
-_MEMORY_HABITS = {"MALLOC_TRIM_THRESHOLD_": 256 << 20, "MALLOC_MMAP_THRESHOLD_": 32 << 20}
 _GLANCE = 1.0  # seconds between looks at whether there are workers at all
 _AGAIN = "start workers and run again: nothing that was finished is lost"
 _LOST = "the connection to the Dask scheduler was lost; run again: nothing that was finished is lost"
@@ -51,6 +49,7 @@ def open_workers(
     process that works, before its first task: it compiles the loops that tasks will need.
     Raises WorkersLost if a cluster cannot be reached, has no workers or other versions.
     """
+    adopt_habits()
     if kind in ("inline", "threads"):
         with announced(announce):
             ready()
@@ -172,9 +171,7 @@ def _cluster(kind: str, count: int, compute: Compute) -> Iterator[Any]:
         {
             "distributed.scheduler.allowed-failures": compute.retries,
             "distributed.scheduler.no-workers-timeout": _PATIENCE,
-            **{
-                f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in _MEMORY_HABITS.items()
-            },
+            **{f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in HABITS.items()},
         }
     ):
         if kind == "address":

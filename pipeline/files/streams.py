@@ -22,6 +22,7 @@ from pipeline.files.windows import Window, cover
 
 # What libvips logs is told by errors already.
 logging.getLogger("pyvips").addHandler(logging.NullHandler())
+pyvips.concurrency_set(1)  # each thread would have rows of its own in memory; workers are many already
 
 BAND_ROWS = 64
 _LOADERS = {
@@ -82,19 +83,19 @@ class StreamReader:
                     # libvips fails at each warning of the decoder but those of the very last rows.
                     with open(file.fileno(), "rb", closefd=False) as stream:
                         check_jpeg_data(stream)
-                source = _source(file.fileno())  # which must live as long as the region does
+                source = _source(file.fileno())  # which must live as long as the image does
                 image = self._opened(source)
-                region = pyvips.Region.new(image)
             for window in cover(height, width, min(BAND_ROWS, height), width):
                 with self._told(str(window)):
-                    data = region.fetch(0, window.row, width, window.height)
+                    # A region that lived on would hold a thousand rows more.
+                    data = image.crop(0, window.row, width, window.height).write_to_memory()
                     samples = np.frombuffer(data, _DEPTHS[image.format])
                     patch = blank(window, self._look.alpha)
                     self._paint(samples.reshape(window.height, width, image.bands), patch)
                 yield patch
 
     def _opened(self, source: Any) -> Any:
-        """Open the file in libvips; a region of it is filled in this thread alone."""
+        """Open the file in libvips."""
         loader, options = _LOADERS[self._header.format]
         image = getattr(pyvips.Image, loader)(source, access="sequential", fail_on="warning", **options)
         expected = (self._header.width, self._header.height)

@@ -117,7 +117,7 @@ def _read(settings: Settings, image: Large, slabs: list[Slab]) -> Iterator[SlabT
         open_windows(path, image.header, image.layout) as reader,
     ):
         for slab, patch in zip(slabs, reader.bands(slabs[0].height), strict=True):
-            band = image.scratch / f"band-{slab.number}.npz"
+            band = image.scratch / f"band-{slab.number}.npy"
             save_patch(band, patch)
             yield SlabTask(image, slab, band)
 

@@ -10,7 +10,7 @@ a killed run had counted is not counted again. Every file there is whole or abse
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from pipeline.errors import NothingVisible
 from pipeline.files.headers import Header
 from pipeline.files.images import flatten
 from pipeline.files.layouts import Layout
+from pipeline.files.outputs import put
 from pipeline.files.patches import Patch
 from pipeline.files.readers import open_windows
 from pipeline.files.sources import FileStat, at_rest
@@ -158,9 +159,9 @@ def patches(settings: Settings, task: SlabTask) -> Iterator[tuple[Patch, bool]]:
 def _read(settings: Settings, task: SlabTask) -> Iterator[Patch]:
     image, slab = task.image, task.slab
     if task.band is not None:
-        with np.load(task.band) as band:
-            window = Window(slab.row, 0, slab.height, image.layout.width)
-            yield Patch(window, band["pixels"], band.get("alpha"))
+        window = Window(slab.row, 0, slab.height, image.layout.width)
+        with task.band.open("rb") as band:
+            yield Patch(window, np.load(band), np.load(band) if image.layout.alpha else None)
         return
     rows, cols = _window_of(image, slab, settings.dither != "none")
     path = settings.input_root / image.key
@@ -174,7 +175,13 @@ def _read(settings: Settings, task: SlabTask) -> Iterator[Patch]:
 
 def save_patch(path: Path, patch: Patch) -> None:
     """Put a patch into a file, for a task that cannot read it itself."""
-    keep(path, pixels=patch.pixels, **({} if patch.alpha is None else {"alpha": patch.alpha}))
+
+    def write(file: BinaryIO) -> None:
+        for array in patch[1:]:
+            if array is not None:
+                np.save(file, array)
+
+    put(path, write)
 
 
 def _window_of(image: Large, slab: Slab, patterned: bool) -> tuple[int, int]:

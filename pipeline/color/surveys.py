@@ -91,10 +91,13 @@ class Frame(NamedTuple):
 
 def has_data(values: NDArray[Any], nodata: Any) -> NDArray[np.bool_]:
     """Which pixels (n,) of values (n, bands) have data: neither NaN nor `nodata`, if given, in any band."""
-    missing = np.isnan(values) if values.dtype.kind == "f" else np.zeros(values.shape, np.bool_)
-    if nodata is not None:
-        missing |= values == nodata
-    return np.asarray(~missing.any(axis=1))
+    valid = np.ones(len(values), np.bool_)
+    for band in values.T:  # to reduce along pixels takes numpy five times as long
+        if values.dtype.kind == "f":
+            valid &= ~np.isnan(band)
+        if nodata is not None:
+            valid &= band != nodata
+    return valid
 
 
 def planes(values: NDArray[Any]) -> NDArray[np.float64]:

@@ -9,7 +9,10 @@ import tifffile
 from PIL import Image
 from trees import Site, age, contents, debris, picture, snapshot
 
-from pipeline.jobs import slabs, slabtasks
+from pipeline.files.layouts import Layout
+from pipeline.jobs import slabpictures, slabs, slabtasks
+from pipeline.jobs.needs import WORKER_BYTES, window_bytes
+from pipeline.jobs.spec import JobSpec
 
 WINDOWS = ("--set", "large.above_megapixels=0.001")
 KEYS = ("a/tiled.tif", "grey.png", "half.png", "holes.png", "photo.jpg", "strips.tif", "w.webp")
@@ -230,3 +233,33 @@ def test_progress_is_told(site, small_slabs):
     assert {row[0] for row in told} == {"counted", "mapped"}
     assert [row for row in told if row[1] == row[2] == 310 * 420] != []
     assert len(told) > 4
+
+
+def test_a_run_without_the_image_leaves_its_counts_alone(site, small_slabs, monkeypatch):
+    def stopping(*arguments):
+        raise KeyboardInterrupt
+
+    only = ("--only", "a/tiled.tif", *WINDOWS)
+    with monkeypatch.context() as patch:
+        patch.setattr(slabpictures, "fit_palette", stopping)
+        site.call("run", *only)
+    for others in (("--only", "grey.png"), ("--only", "photo.jpg", *WINDOWS)):
+        site.run(*others)
+        assert len(list((site.state / "large").rglob("counts-*.npz"))) > 1
+    monkeypatch.setattr(slabtasks.Tally, "add", stopping)  # nothing is counted again
+    site.run(*only)
+    assert not (site.state / "large").exists()
+
+
+def test_what_a_worker_needs_is_told_by_method_and_width():
+    def need(width, height, **quantize):
+        layout = Layout("windows", height, width, (512, 512), 60_000_000, False)
+        roots = {"input": {"root": "/in"}, "output": {"root": "/out"}}
+        return window_bytes(layout, JobSpec.model_validate(roots | {"quantize": quantize})) + WORKER_BYTES
+
+    assert 1.02e9 < need(65_000, 65_000) < 1 << 30  # what noise of all colours was measured to take
+    assert need(200_000, 5_000) < 1 << 30
+    methods = ("kmeans", "minibatch", "dynamic")
+    needs = [need(65_000, 65_000, method=method) for method in methods]
+    assert needs == sorted(needs)
+    assert need(65_000, 65_000, small_areas=0.5) > 1.7e9

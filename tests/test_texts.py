@@ -44,8 +44,9 @@ def lively(tmp_path):
 def test_a_plan_names_all_that_is_not_unchanged(lively):
     *lines, numbers = plan_lines(look(lively), verbose=False)
     assert lines[0] == "keep  cut.png  failed before (TruncatedImage)"
-    assert lines[1] == "do    large.png  new  refused: TooManyPixels"
-    assert lines[2].startswith(r"do    x\x1b[31m\n.png  new  0.0 Mpx, whole, about ")
+    assert lines[1].startswith("do    large.png  new  refused: TooManyPixels: large.png: ")
+    assert "input.max_megapixels" in lines[1]
+    assert lines[2].startswith(r"do    x\x1b[31m\n.png  new  0.0 Mpx, whole, in a worker of about ")
     assert lines[3] == r"orphan  gone\n.png  input has gone"
     assert lines[4].startswith("passed over  link.png  the link leaves the input root")
     assert len(lines) == 5
@@ -125,7 +126,8 @@ def test_an_explanation_of_a_new_image_and_of_a_broken_link(tmp_path):
     found = look(job(tmp_path))
     lines = list(explanation(found, NASTY))
     assert lines[:2] == [r"x\x1b[31m\n.png", "  verdict   do: new"]
-    assert lines[2].startswith("  bytes     none → ")
+    assert lines[2].startswith("  way       0.0 Mpx, whole, in a worker of about ")
+    assert lines[3].startswith("  bytes     none → ")
     assert all(line.isprintable() for line in lines)
     assert "  sha256    none → BrokenLink: b.png: " in "\n".join(explanation(found, "b.png"))
 

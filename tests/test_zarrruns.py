@@ -10,7 +10,7 @@ import tifffile
 from PIL import Image
 from trees import Site, age, contents, segpipe, snapshot
 
-from pipeline.jobs import slabs, slabtasks
+from pipeline.jobs import parted, slabs, slabtasks
 
 zarr = pytest.importorskip("zarr")
 
@@ -181,7 +181,7 @@ def test_segments_of_a_zarr_are_those_of_a_tiff(tmp_path, picture):
 
 
 def test_a_change_during_a_run(site, monkeypatch):
-    real = slabtasks.digest_of
+    real = parted.digest_of
 
     def meanwhile(settings, image):
         if image.key == "a/rgb.zarr":

@@ -19,9 +19,9 @@ from pipeline.color.mapping import show
 from pipeline.files import png, tiff
 from pipeline.files.geotags import Carried
 from pipeline.files.tiles import TILE, compress_tiles
+from pipeline.jobs.slabs import PATTERN_ROWS
 
 ENDINGS = {"png": ".png", "tiff": ".tif"}
-PATTERN_ROWS = 8  # of ordered dithering
 
 
 class Part(NamedTuple):

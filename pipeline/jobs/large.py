@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
-from pipeline.errors import ImageError
+from pipeline.errors import ImageError, NothingVisible
 from pipeline.files.images import laid_over
 from pipeline.files.readers import notes_of, open_windows
 from pipeline.files.sources import at_rest
@@ -17,13 +17,12 @@ from pipeline.jobs.settings import Settings, SharedPalette
 from pipeline.jobs.slabpictures import FitTask, JoinTask, fit_slabs, join_slabs, map_slab
 from pipeline.jobs.slabs import Slab, slabs_of
 from pipeline.jobs.slabtasks import (
+    NO_COUNTS,
     Large,
-    MergeTask,
     SlabFacts,
     SlabTask,
     count_slab,
     counts_path,
-    merge_slabs,
     save_patch,
 )
 from pipeline.jobs.tasks import Counted, Outcome
@@ -75,7 +74,8 @@ def _find(route: Route, settings: Settings, folder: Path, window: int) -> Large 
 
 def _count(settings: Settings, image: Large, steps: Steps) -> Counted:
     slabs, _ = _count_slabs(settings, image, steps)
-    return steps.one(partial(merge_slabs, settings), MergeTask(image, slabs))
+    content = steps.one(partial(digest_of, settings), image)
+    return Counted(NO_COUNTS, [content], [], tuple(counts_path(image, slab) for slab in slabs))
 
 
 def _process(settings: Settings, image: Large, steps: Steps) -> Outcome:
@@ -99,7 +99,10 @@ def _count_slabs(settings: Settings, image: Large, steps: Steps) -> tuple[list[S
         there = all(counts_path(image, slab).exists() for slab in slabs)
         tasks = map(partial(SlabTask, image), slabs) if there else _read(settings, image, slabs)
         facts = steps.through("counted", partial(count_slab, settings), slabs, tasks, _remove_band)
-    return slabs, [fact for fact in facts if fact is not None]
+    found = [fact for fact in facts if fact is not None]
+    if sum(fact.clear for fact in found) == image.layout.height * image.layout.width:
+        raise NothingVisible(f"{image.key}: expected pixels to count, found only fully transparent ones")
+    return slabs, found
 
 
 def _slabs(image: Large, unit: int) -> list[Slab]:

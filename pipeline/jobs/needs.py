@@ -1,8 +1,9 @@
 """What work on an image needs: memory, and whether all of its pixels at once."""
 
 from pipeline.files.layouts import Layout
+from pipeline.files.png import band_rows
 from pipeline.files.rasters import RasterLayout
-from pipeline.jobs.slabs import SLAB_PIXELS
+from pipeline.jobs.slabs import PATTERN_ROWS, SLAB_PIXELS
 from pipeline.jobs.spec import JobSpec
 
 WORKER_BYTES = 250_000_000
@@ -19,7 +20,8 @@ _TALLEST_PART = 512
 _TABLES = 112 << 20
 _MERGING = 128 << 20
 _COUNTED = 12
-_FITTING = 35
+_FITTING = {"kmeans": 35, "palette": 35, "minibatch": 46, "dynamic": 76}
+_FITTING_WEIGHTED = 90
 
 # Of rasters: see `rastertasks`.
 RASTER_PATCH_BYTES = 32 << 20
@@ -31,13 +33,16 @@ _START_PIXELS = 1 << 17
 _COPIES = 4  # of points in float64: as they are, in planes, and two on the way to scaled units
 
 
-def window_bytes(layout: Layout) -> int:
+def window_bytes(layout: Layout, spec: JobSpec) -> int:
     """Estimated memory of the costliest step of an image that is done in windows."""
     pixels = layout.height * layout.width
-    slab = min(pixels, max(SLAB_PIXELS, layout.width * _TALLEST_PART))
+    formats = spec.output.quantized.format, spec.output.labels.format
+    tallest = _TALLEST_PART if "tiff" in formats else max(PATTERN_ROWS, band_rows(layout.width, 1))
+    slab = min(pixels, max(SLAB_PIXELS, layout.width * tallest))
     reading = layout.decoder_bytes + _PATCH_BYTES + slab * (8 + 2 * layout.alpha)
     distinct = min(pixels, 1 << 24)
-    return max(reading + _TABLES, distinct * _COUNTED + max(_MERGING, distinct * _FITTING))
+    fitting = _FITTING_WEIGHTED if spec.quantize.small_areas else _FITTING[spec.quantize.method]
+    return max(reading + _TABLES, distinct * _COUNTED + max(_MERGING, distinct * fitting))
 
 
 def needs_all(spec: JobSpec) -> str:

@@ -22,6 +22,7 @@ from pipeline.jobs.recipe import ALGORITHM_VERSION
 from pipeline.jobs.slabs import Slab
 
 _WORK_NAME = "[0-9a-f]" * 24
+_KEY = "image"  # the file in a work folder that names it
 Result = TypeVar("Result")
 Other = TypeVar("Other")
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[tuple[Any, Any]]]
@@ -71,21 +72,41 @@ class SlabTask(Protocol):
 
 
 class Folders:
-    """The work folders of a run's images. What killed runs have left of others is removed."""
+    """The work folders of a run's images. What killed runs have left of other states of them is removed."""
 
     def __init__(self, folder: Path, images: Mapping[str, PartedImage | ImageError]) -> None:
         self._folder = folder
-        kept = {image.work for image in images.values() if not isinstance(image, ImageError)}
-        for work in folder.glob(_WORK_NAME):  # nothing else: a link to a larger disk may be here
-            if work not in kept:
+        self._ours = {key: image.work for key, image in images.items() if not isinstance(image, ImageError)}
+        for work, key in _left(folder):
+            if key in images and work != self._ours.get(key):
                 shutil.rmtree(work, ignore_errors=True)
 
     def forget(self) -> None:
-        """Remove what is left: there is nothing more to do."""
-        for work in self._folder.glob(_WORK_NAME):
+        """Remove what is left of them: there is nothing more to do."""
+        for work in self._ours.values():
             shutil.rmtree(work, ignore_errors=True)
-        with suppress(OSError):
+        with suppress(OSError):  # others have left something
             self._folder.rmdir()
+
+
+def forget_gone(folder: Path, keys: set[str]) -> None:
+    """Remove what killed runs have left of images that are not among `keys`. folder : of all work folders."""
+    for work, key in _left(folder):
+        if key not in keys:
+            shutil.rmtree(work, ignore_errors=True)
+    with suppress(OSError):
+        folder.rmdir()
+
+
+def _left(folder: Path) -> list[tuple[Path, str]]:
+    """The work folders that are there, nothing else (a link to a larger disk may be), and their images."""
+    found = []
+    for work in folder.glob(_WORK_NAME):
+        try:
+            found.append((work, (work / _KEY).read_text("utf-8")))
+        except (OSError, ValueError):
+            found.append((work, ""))
+    return found
 
 
 class Workplace(NamedTuple):
@@ -139,6 +160,7 @@ def attempt(
     if isinstance(image, ImageError):
         return image
     image.work.mkdir(parents=True, exist_ok=True)
+    (image.work / _KEY).write_text(image.key, "utf-8")
     sweep(image.work)
     for scratch in image.work.glob("run-*"):
         shutil.rmtree(scratch, ignore_errors=True)
@@ -148,6 +170,8 @@ def attempt(
         answer = steps(image, Steps(image, team))
     except _Ended as ended:
         answer = ended.answer
+    except ImageError as error:
+        answer = error
     finally:
         shutil.rmtree(image.scratch, ignore_errors=True)
     if last and answer is not None:

@@ -147,7 +147,7 @@ def _route(spec: JobSpec, root: Path, decision: Decision, budget: int) -> Route:
         except ImageError as error:  # of a header that claims too much, before anyone decodes it whole
             return Route(decision, header, None if fits else error, peak)
         else:
-            need = window_bytes(layout)
+            need = window_bytes(layout, spec)
             refusal = _too_much(entry.key, header, min(need, peak), budget)
             return Route(decision, header, refusal, need, layout)
     return Route(decision, header, _too_much(entry.key, header, peak, budget, why), peak)
@@ -165,7 +165,7 @@ def _folder_route(spec: JobSpec, root: Path, decision: Decision, budget: int) ->
         layout = layout_of(root / key, header)
     except ImageError as error:
         return Route(decision, refusal=error)
-    need = window_bytes(layout)
+    need = window_bytes(layout, spec)
     refusal: ImageError | None = _too_much(key, header, need, budget)
     if why := needs_all(spec):
         refusal = UnsupportedImage(

@@ -5,7 +5,6 @@
 happens in the tasks; here is decided which images take part, and what came of them is kept.
 """
 
-import shutil
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
@@ -21,6 +20,7 @@ from pipeline.jobs.leftovers import WINGS, inside, sweep_state
 from pipeline.jobs.lock import is_marked, locked
 from pipeline.jobs.losses import lost
 from pipeline.jobs.manifest import Journal, fold
+from pipeline.jobs.parted import forget_gone
 from pipeline.jobs.records import Record
 from pipeline.jobs.routes import worker_count
 from pipeline.jobs.spec import JobSpec
@@ -123,8 +123,7 @@ class _Run:
             folders.add(tree.outputs / "shared")  # a palette of the whole job is next to no image's
         for folder in sorted(folders):
             sweep(folder)
-        if not any(route.parted for route in self._routes.values()):  # else see `parted.Folders`
-            shutil.rmtree(tree.state / "large", ignore_errors=True)
+        forget_gone(tree.state / "large", {entry.key for entry in self._found.listing.entries})
         for key in self._unfinished - {entry.key for entry in self._found.listing.entries}:
             self._unfinished.discard(key)
             self._records.pop(key, None)
@@ -197,8 +196,10 @@ class _Run:
 
     def _by_way(self, tasks: list[Any]) -> tuple[list[Any], list[Any]]:
         """Tasks on whole images, and those on one that is done in windows."""
-        parted = [task for task in tasks if self._routes[task.keys[0]].parted]
-        return [task for task in tasks if task not in parted], parted
+        ways: tuple[list[Any], list[Any]] = [], []
+        for task in tasks:
+            ways[self._routes[task.keys[0]].parted].append(task)
+        return ways
 
     def _each(
         self, workers: Any, function: Callable[[Any], Any], tasks: list[Any], begun: Journal | None = None

@@ -19,6 +19,7 @@ from pipeline.jobs.records import OutputFacts, Record
 from pipeline.jobs.routes import Route
 from pipeline.jobs.scopes import Group, Scope, group_name, members_digest, shared_path, was_counted
 from pipeline.jobs.settings import Settings, SharedPalette
+from pipeline.jobs.slabtasks import add_counts
 from pipeline.jobs.tasks import Counted, Painting
 
 
@@ -34,12 +35,16 @@ class Counting(NamedTuple):
 
 
 class Fitting(NamedTuple):
-    """A task: the palette of a group's images. contents : the SHA-256 of each that was counted."""
+    """A task: the palette of a group's images. contents : the SHA-256 of each that was counted.
+
+    files : counts of large images, to be added to the others.
+    """
 
     keys: tuple[str, ...]
     group: str
     counts: ColorCounts
     contents: list[str]
+    files: tuple[Path, ...]
 
 
 class Sharing:
@@ -55,7 +60,7 @@ class Sharing:
         self._groups = {group.name: group for group in groups}
         self._routes = routes
         self._records = records
-        self._counts: dict[str, tuple[ColorCounts, list[str]]] = {}
+        self._counts: dict[str, tuple[ColorCounts, list[str], tuple[Path, ...]]] = {}
         self._palettes: dict[str, SharedPalette] = {}
 
     def countings(self) -> list[Counting]:
@@ -70,9 +75,9 @@ class Sharing:
     def take(self, group: str, counted: Counted) -> None:
         """Merge the counts of some images into their group's."""
         if counted.contents:
-            counts, contents = self._counts.get(group, (None, []))
+            counts, contents, files = self._counts.get(group, (None, [], ()))
             merged = counted.counts if counts is None else counts + counted.counts
-            self._counts[group] = merged, contents + counted.contents
+            self._counts[group] = merged, contents + counted.contents, files + counted.files
 
     def fittings(self, failed: set[str]) -> list[Fitting]:
         """The palettes to be found: of groups that have counts, which are handed over.
@@ -81,9 +86,9 @@ class Sharing:
         """
         found = []
         for name in sorted(self._counts):
-            counts, contents = self._counts.pop(name)
+            counts, contents, files = self._counts.pop(name)
             keys = tuple(key for key in self._keys(self._groups[name]) if key not in failed)
-            found.append(Fitting(keys, name, counts, contents))
+            found.append(Fitting(keys, name, counts, contents, files))
         return found
 
     def settle(self, group: str, palette: SharedPalette) -> list[Record]:
@@ -129,15 +134,16 @@ class Sharing:
 
 def fit_group(settings: Settings, scope: str, task: Fitting) -> SharedPalette:
     """Find the palette of a group and write its files; what is there with the same bytes stays."""
-    fitted = fit_palette(task.counts, settings.shared_method)
+    counts = add_counts(task.counts, task.files) if task.files else task.counts
+    fitted = fit_palette(counts, settings.shared_method)
     about = {
         "scope": scope,
         "group": task.group,
         "images": len(task.contents),
-        **about_fit(settings, task.counts, fitted),
-        "mse": round(fitted.squared_error / task.counts.total, 6),
+        **about_fit(settings, counts, fitted),
+        "mse": round(fitted.squared_error / counts.total, 6),
     }
-    source = PaletteSource(task.group or scope, about, task.counts, fitted)
+    source = PaletteSource(task.group or scope, about, counts, fitted)
     path = shared_path(task.group)
     products = palette_files(settings, path, "shared", source)
     commit = Commit(settings.output_root)

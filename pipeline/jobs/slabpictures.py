@@ -35,7 +35,7 @@ from pipeline.jobs.products import (
 from pipeline.jobs.records import OutputFacts
 from pipeline.jobs.settings import Settings
 from pipeline.jobs.slabs import Slab
-from pipeline.jobs.slabtasks import Large, SlabTask, all_counts, patches
+from pipeline.jobs.slabtasks import NO_COUNTS, Large, SlabTask, add_counts, counts_path, patches
 from pipeline.jobs.statcache import FileState
 from pipeline.jobs.tasks import Outcome, facts_of, record_of, refuse_too_many
 
@@ -83,7 +83,7 @@ def fit_slabs(settings: Settings, task: FitTask) -> Fitted:
     image, slabs, clear, half = task
     release_tables()
     release_memory()  # of small arrays gone by: a palette of noise takes most of what a worker has
-    counts = all_counts(image, slabs)
+    counts = add_counts(NO_COUNTS, [counts_path(image, slab) for slab in slabs])
     fitted = fit_palette(counts, settings.method)
     refuse_too_many(image.key, fitted, clear > 0)
     metrics = measure(counts, fitted.labels, fitted.palette.colors, fitted.squared_error)

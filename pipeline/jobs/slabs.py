@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 SLAB_PIXELS = 1 << 24  # of a slab, about: tens of them in a gigapixel, each a second of work
+PATTERN_ROWS = 8  # of ordered dithering; slabs that are dithered are multiples of it
 
 
 class Slab(NamedTuple):

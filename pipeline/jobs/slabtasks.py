@@ -1,13 +1,12 @@
 """What a worker does first to a slab of a large image: read it and count its colours.
 
-    count_slab    pixels → counts, a file each     any order, any worker
-    merge_slabs   counts → counts of the image     for a palette that images share
+    count_slab   pixels → counts, a file each     any order, any worker
 
 What tasks hand on lies in a work folder below the output root's state: answers are small, and what
 a killed run had counted is not counted again. Every file there is whole or absent.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
@@ -17,7 +16,6 @@ from numpy.typing import NDArray
 
 from pipeline.color import kernels
 from pipeline.color.counts import ColorCounts, Tally
-from pipeline.errors import NothingVisible
 from pipeline.files.headers import Header
 from pipeline.files.images import flatten
 from pipeline.files.layouts import Layout
@@ -26,12 +24,9 @@ from pipeline.files.patches import Patch
 from pipeline.files.readers import open_windows
 from pipeline.files.sources import FileStat, at_rest
 from pipeline.files.windows import Window, cover
-from pipeline.jobs.canvas import PATTERN_ROWS
-from pipeline.jobs.handover import keep, kept
-from pipeline.jobs.parted import digest_of
+from pipeline.jobs.handover import handed, keep, kept
 from pipeline.jobs.settings import Settings
-from pipeline.jobs.slabs import Slab
-from pipeline.jobs.tasks import Counted
+from pipeline.jobs.slabs import PATTERN_ROWS, Slab
 
 _PATCH = 1 << 22  # pixels that are read at once
 
@@ -109,42 +104,15 @@ def count_slab(settings: Settings, task: SlabTask) -> SlabFacts | None:
     return SlabFacts(clear, bool(half), bool(laid))
 
 
-def all_counts(image: Large, slabs: list[Slab]) -> ColorCounts:
-    """The counts of all slabs; NothingVisible if there are none."""
-    counts = merged(image, slabs)
-    if not len(counts):
-        raise NothingVisible(f"{image.key}: expected pixels to count, found only fully transparent ones")
-    return counts
-
-
-def merged(image: Large, slabs: list[Slab]) -> ColorCounts:
-    """The counts of all slabs together, by a table over all colours: 128 MiB, however many there are."""
+def add_counts(counts: ColorCounts, files: Iterable[Path]) -> ColorCounts:
+    """Counts, and those of slabs in files, by a table over all colours: 128 MiB, however many there are."""
     table = np.zeros(kernels.CODES, np.int64)
-    for slab in slabs:
-        part = _counts(image, slab)
-        if part is None:
-            raise FileNotFoundError(f"{image.key}: the counts of rows {slab.row} and on are gone; run again")
+    table[counts.codes] = counts.counts
+    for file in files:
+        part = handed(file)
         kernels.add_counts(part["codes"], part["counts"], table)
     codes = np.flatnonzero(table)
     return ColorCounts(codes.astype(np.uint32), table[codes])
-
-
-class MergeTask(NamedTuple):
-    """A task: the counts of an image whose palette others share."""
-
-    image: Large
-    slabs: list[Slab]
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The image's key."""
-        return (self.image.key,)
-
-
-def merge_slabs(settings: Settings, task: MergeTask) -> Counted:
-    """The counts of all slabs together, and of which file they are."""
-    counts = all_counts(*task)
-    return Counted(counts, [digest_of(settings, task.image)], [])
 
 
 def patches(settings: Settings, task: SlabTask) -> Iterator[tuple[Patch, bool]]:
@@ -196,6 +164,9 @@ def _window_of(image: Large, slab: Slab, patterned: bool) -> tuple[int, int]:
     if patterned:
         rows = -(-rows // PATTERN_ROWS) * PATTERN_ROWS
     return min(rows, slab.height), cols
+
+
+NO_COUNTS = ColorCounts(np.empty(0, np.uint32), np.empty(0, np.int64))
 
 
 def counts_path(image: Large, slab: Slab) -> Path:

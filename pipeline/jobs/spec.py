@@ -35,7 +35,11 @@ class JobSpec(Section):
     @model_validator(mode="after")
     def _rasters_have_no_colors(self) -> "JobSpec":
         if self.quantize.method == "segment":
-            for key, wanted in (("regions", self.regions.wanted), ("output.ssim", self.output.ssim)):
+            for key, wanted in (
+                ("regions", self.regions.wanted),
+                ("output.ssim", self.output.ssim),
+                ("output.preview", self.output.preview is not None),
+            ):
                 if wanted:
                     raise WrongKeyError(key, "quantize.method 'segment' knows no colours; leave this out")
         return self

@@ -189,7 +189,7 @@ class Large(Section):
         default=100.0,
         gt=0,
         description="Larger images are done in windows, if their files allow it, as are those that do not "
-        "fit a worker's memory. It never changes what comes out.",
+        "fit a worker's memory. It does not change what comes out of sound files.",
     )
     window: int = Field(
         default=2048,

@@ -10,6 +10,7 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
+from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -71,11 +72,15 @@ class Painting(NamedTuple):
 
 
 class Counted(NamedTuple):
-    """Merged counts, the SHA-256 of each image that was counted, and what came of the others."""
+    """Merged counts, the SHA-256 of each image that was counted, and what came of the others.
+
+    files : more counts, of a large image, where they lie: see `slabtasks`.
+    """
 
     counts: ColorCounts
     contents: list[str]
     failures: list[Outcome]
+    files: tuple[Path, ...] = ()
 
 
 def process_bundle(settings: Settings, task: Painting) -> list[Outcome]:

@@ -166,7 +166,9 @@ def _cluster(kind: str, count: int, compute: Compute) -> Iterator[Any]:
     import dask
     from distributed import Client, LocalCluster
 
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    logging.getLogger("distributed").setLevel(
+        logging.CRITICAL
+    )  # what goes wrong is told by records and exit codes
     with dask.config.set(
         {
             "distributed.scheduler.allowed-failures": compute.retries,
@@ -193,7 +195,7 @@ def _cluster(kind: str, count: int, compute: Compute) -> Iterator[Any]:
                     host="127.0.0.1",
                     dashboard_address="127.0.0.1:0",  # any free port, for this machine alone
                     worker_dashboard_address="127.0.0.1:0",
-                    silence_logs=logging.ERROR,
+                    silence_logs=logging.CRITICAL,
                 )
             except (OSError, RuntimeError) as error:
                 raise WorkersLost(

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from typing import Any
 
 from pipeline.jobs.leftovers import Leftovers
+from pipeline.jobs.needs import WORKER_BYTES
 from pipeline.jobs.plan import Decision, Reason
+from pipeline.jobs.routes import Route
 from pipeline.jobs.summary import Summary
 from pipeline.jobs.survey import Survey
 from pipeline.views.terminal import plain, told
@@ -26,9 +28,9 @@ def plan_lines(found: Survey, *, verbose: bool) -> Iterator[str]:
         route = ways.get(decision.entry.key)
         cost = ""
         if route and route.refusal:
-            cost = f"  refused: {type(route.refusal).__name__}"
+            cost = f"  refused: {type(route.refusal).__name__}: {plain(str(route.refusal))}"
         elif route and route.header:
-            cost = f"  {route.megapixels:.1f} Mpx, {_WAYS[route.way]}, about {route.peak_bytes / 1e6:.0f} MB"
+            cost = f"  {_way(route)}"
         verdict = "do  " if decision.work else "keep"
         yield f"{verdict}  {plain(decision.entry.key)}  {plain(str(decision))}{cost}"
     for orphan in found.plan.orphans:
@@ -38,6 +40,12 @@ def plan_lines(found: Survey, *, verbose: bool) -> Iterator[str]:
     if found.listing.others:
         yield other_kinds(found.listing.others)
     yield plan_numbers(found)
+
+
+def _way(route: Route) -> str:
+    """Size, way, and what a worker needs for it."""
+    need = (route.peak_bytes + WORKER_BYTES) / 1e6
+    return f"{route.megapixels:.1f} Mpx, {_WAYS[route.way]}, in a worker of about {need:.0f} MB"
 
 
 def other_kinds(others: dict[str, int]) -> str:
@@ -52,7 +60,7 @@ def plan_numbers(found: Survey) -> str:
     """The plan in one line."""
     decisions, work = found.plan.decisions, found.plan.work
     reasons = ", ".join(f"{count} {reason}" for reason, count in Summary.of(found).reasons.items())
-    megapixels = sum(route.megapixels for route in found.routes)
+    megapixels = sum(route.megapixels for route in found.routes if not route.refusal)
     orphans = f"; {len(found.plan.orphans)} orphans (see segpipe prune)" if found.plan.orphans else ""
     return f"{len(decisions)} images ({reasons}): {len(work)} to do, {megapixels:.1f} Mpx{orphans}"
 
@@ -94,6 +102,11 @@ def explanation(found: Survey, key: str) -> Iterator[str]:
     evidence = found.evidence
     yield plain(key)
     yield f"  verdict   {'do' if decision.work else 'keep'}: {plain(str(decision))}"
+    for route in found.routes:
+        if route.decision.entry.key == key and route.refusal:
+            yield f"  refused   {plain(str(route.refusal))}"
+        elif route.decision.entry.key == key and route.header:
+            yield f"  way       {_way(route)}"
     digest = decision.entry.error or evidence.input_digest(decision.entry)
     now = digest if isinstance(digest, str) else f"{type(digest).__name__}: {plain(str(digest))}"
     facts = record.input if record else None

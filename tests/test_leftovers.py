@@ -101,6 +101,17 @@ def test_files_of_an_earlier_recipe_are_strays(tmp_path, spec):
     assert prune(found, left) == 3
 
 
+def test_what_an_image_had_before_it_failed_is_no_stray(tmp_path):
+    """Small copies lie one folder deeper than other outputs."""
+    spec = job(tmp_path, output={"preview": 16})
+    plant(tmp_path / "in", "deep/a.png")
+    run(spec, Options(), Watcher())
+    (tmp_path / "in/deep/a.png").write_bytes(b"none")
+    assert len(run(spec, Options(), Watcher()).failures) == 1
+    (tmp_path / "out/previews/original/stray").write_bytes(b"")
+    assert left_in(spec)[1].strays == ["previews/original/stray"]
+
+
 def test_the_output_folders_themselves_stay_even_if_empty(tmp_path):
     spec = job(tmp_path, output={"labels": {"format": "none"}})
     plant(tmp_path / "in", "a.png")

@@ -10,7 +10,7 @@ from maps import HEIGHT, TILED, WIDTH, centers_of, clusters, hold, labels_of, sa
 from trees import Site, age, contents, debris, picture
 
 from pipeline.errors import DamagedImage, SpecError
-from pipeline.jobs import rastertasks
+from pipeline.jobs import rasterlabels, rastertasks
 from pipeline.jobs.spec import load_spec
 
 
@@ -227,13 +227,13 @@ def test_of_several_damages_the_topmost_is_told_whoever_meets_it_first(tmp_path,
 
 def test_a_raster_that_changes_while_it_is_read_is_tried_again(tmp_path, monkeypatch):
     site = segmenting(tmp_path, clusters(3, np.uint16)[0])
-    real = rastertasks.label_part
+    real = rasterlabels.label_part
 
     def changing(*arguments):
         age(site.inputs / "a.tif", by=7 * 10**9)
         return real(*arguments)
 
-    monkeypatch.setattr(rastertasks, "label_part", changing)
+    monkeypatch.setattr(rasterlabels, "label_part", changing)
     site.run(code=1)
     assert site.errors() == {"a.tif": "ChangedWhileReading"}
     monkeypatch.undo()

@@ -36,7 +36,7 @@ ONLY = {
     "msgspec": r"pipeline\.files\.exports|pipeline\.jobs\.(manifest|records|slabpictures|statcache|tasks)",
     "numba": r"pipeline\.color\..*",
     "numpy": r"pipeline\.(color|files)\..*"
-    r"|pipeline\.jobs\.(canvas|handover|previews|products|rastertasks|settings|slabpictures|slabtasks|spec_quantize|tasks)",
+    r"|pipeline\.jobs\.(canvas|handover|previews|products|rasterlabels|rastertasks|settings|slabpictures|slabtasks|spec_quantize|tasks)",
     "psutil": r"pipeline\.jobs\.routes",
     "pydantic": r"pipeline\.jobs\.spec.*",
     "pyvips": r"pipeline\.files\..*",

@@ -41,6 +41,11 @@ class ColorCounts:
     codes: NDArray[np.uint32]
     counts: NDArray[np.int64]
 
+    @classmethod
+    def of_nothing(cls) -> "ColorCounts":
+        """Before the first pixel."""
+        return cls(np.empty(0, np.uint32), np.empty(0, np.int64))
+
     def __len__(self) -> int:
         return len(self.codes)
 
@@ -100,7 +105,7 @@ def release_tables() -> None:
 def count_colors(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None = None) -> ColorCounts:
     """Count the distinct colours of an image or pixel array (…, 3); pixels of alpha (…) 0 do not count."""
     flat, mask = _flat(pixels, alpha)
-    total = ColorCounts(np.empty(0, np.uint32), np.empty(0, np.int64))
+    total = ColorCounts.of_nothing()
     for start in range(0, len(flat), _AT_ONCE):
         part = slice(start, start + _AT_ONCE)
         total += _count(flat[part], mask[part])

@@ -1,12 +1,15 @@
 """A large image, from its slabs to its outputs: all workers take part in it.
 
-slabs ──count──► counts ──fit──► palette ──map──► parts ──join──► files
+    slabs ──count──► counts ──fit──► palette ──map──► parts ──join──► files
+
+The steps are in `slabtasks` and `slabpictures`.
 """
 
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
+from pipeline.color.counts import ColorCounts
 from pipeline.errors import ImageError, NothingVisible
 from pipeline.files.images import laid_over
 from pipeline.files.readers import notes_of, open_windows
@@ -17,7 +20,6 @@ from pipeline.jobs.settings import Settings, SharedPalette
 from pipeline.jobs.slabpictures import FitTask, JoinTask, fit_slabs, join_slabs, map_slab
 from pipeline.jobs.slabs import Slab, slabs_of
 from pipeline.jobs.slabtasks import (
-    NO_COUNTS,
     Large,
     SlabFacts,
     SlabTask,
@@ -35,7 +37,7 @@ class LargeImages:
     """
 
     def __init__(
-        self, routes: list[Route], settings: Settings, folder: Path, team: Team, *, window: int
+        self, settings: Settings, window: int, routes: list[Route], folder: Path, team: Team
     ) -> None:
         self._settings = settings
         self._team = team
@@ -75,7 +77,7 @@ def _find(route: Route, settings: Settings, folder: Path, window: int) -> Large 
 def _count(settings: Settings, image: Large, steps: Steps) -> Counted:
     slabs, _ = _count_slabs(settings, image, steps)
     content = steps.one(partial(digest_of, settings), image)
-    return Counted(NO_COUNTS, [content], [], tuple(counts_path(image, slab) for slab in slabs))
+    return Counted(ColorCounts.of_nothing(), [content], [], tuple(counts_path(image, slab) for slab in slabs))
 
 
 def _process(settings: Settings, image: Large, steps: Steps) -> Outcome:

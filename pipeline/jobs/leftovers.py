@@ -16,6 +16,8 @@ from pipeline.jobs.plan import Orphan
 from pipeline.jobs.survey import Survey, Tree, load_manifest
 
 WINGS = ("quantized", "labels", "palettes", "centers", "previews", "regions", "boundaries", "shared")
+_PLACES = (*WINGS, "previews/original", "previews/quantized")
+"""Where outputs lie that are named by an image's key."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +84,21 @@ def sweep_state(tree: Tree) -> None:
         sweep(folder)
 
 
+def sweep_outputs(tree: Tree, unfinished: set[str]) -> None:
+    """Remove what a killed run left beside the final names it was about to replace. Needs the lock.
+
+    unfinished : the images that it had begun.
+    """
+    folders: set[Path] = set()
+    for path in (f"{place}/{key}" for key in unfinished for place in _PLACES):
+        with suppress(OutputError):  # a forged journal names what is not ours
+            folders.add(inside(tree.outputs, path).parent)
+    if unfinished:
+        folders.add(tree.outputs / "shared")  # a palette of the whole job is next to no image's
+    for folder in sorted(folders):
+        sweep(folder)
+
+
 def inside(root: Path, path: str) -> Path:
     """The file at a recorded path; OutputError if that is not in one of the output folders.
 
@@ -127,7 +144,7 @@ def _strays(tree: Tree, manifest: Manifest) -> Iterator[str]:
     known = {output.path for record in manifest.records.values() for output in record.outputs.values()}
     # What an image had before it failed stays until it is done again or its input has gone.
     failed = [key for key, record in manifest.records.items() if record.status == "failed"]
-    known |= {f"{wing}/{key}{ending}" for key in failed for wing in WINGS for ending in ENDINGS}
+    known |= {f"{place}/{key}{ending}" for key in failed for place in _PLACES for ending in ENDINGS}
     root = str(tree.outputs)
     for wing in WINGS:
         for folder, _, names in os.walk(f"{root}/{wing}"):

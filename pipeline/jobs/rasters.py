@@ -1,6 +1,8 @@
 """A raster, from its slabs to its label map: all workers take part in it.
 
-slabs ──survey, draw──► sample ──fit──► centres ──label──► parts ──join──► files
+    slabs ──survey, draw──► sample ──fit──► centres ──label──► parts ──join──► files
+
+The steps are in `rastertasks` and `rasterlabels`.
 """
 
 from functools import partial
@@ -8,16 +10,8 @@ from pathlib import Path
 
 from pipeline.errors import ImageError
 from pipeline.jobs.parted import Folders, Steps, Team, attempt, digest_of, workplace
-from pipeline.jobs.rastertasks import (
-    FitTask,
-    JoinTask,
-    Raster,
-    RasterTask,
-    fit_raster,
-    join_raster,
-    label_slab,
-    survey_slab,
-)
+from pipeline.jobs.rasterlabels import JoinTask, join_raster, label_slab
+from pipeline.jobs.rastertasks import FitTask, Raster, RasterTask, fit_raster, survey_slab
 from pipeline.jobs.routes import Route
 from pipeline.jobs.settings import Segmenting
 from pipeline.jobs.slabs import slabs_of
@@ -29,7 +23,7 @@ _ENOUGH = 0.5  # of the pixels that were to be drawn: fewer had data
 class Rasters:
     """The rasters of a run. folder : of all work folders."""
 
-    def __init__(self, routes: list[Route], settings: Segmenting, folder: Path, team: Team) -> None:
+    def __init__(self, settings: Segmenting, routes: list[Route], folder: Path, team: Team) -> None:
         self._settings = settings
         self._team = team
         self._found = {route.decision.entry.key: _find(route, settings, folder) for route in routes}

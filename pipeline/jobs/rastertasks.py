@@ -1,17 +1,13 @@
-"""What a worker does to a slab of a raster, and to all of them together.
+"""What a worker does first to a raster: survey its slabs, and find the centres of all together.
 
     survey_slab    pixels → what the bands hold, a sample      any order, any worker
     fit_raster     samples → centres                           once
-    label_slab     pixels → parts of the label map             any order, any worker
-    join_raster    parts → label map, centres as JSON          once
 
 The windows in which pixels are read are the file's own: sums of floats depend on their order.
 """
 
-import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -24,20 +20,14 @@ from pipeline.color.rasterparts import Distinct, SampleFit, drawn_of, fit_sample
 from pipeline.color.rasters import label_type
 from pipeline.color.surveys import Survey, has_data, value_of
 from pipeline.errors import NothingVisible, UnsupportedImage
-from pipeline.files.exports import centers_json
-from pipeline.files.geotags import NOTHING, carried_tags
-from pipeline.files.outputs import Commit
 from pipeline.files.rasters import RasterLayout, open_raster
-from pipeline.files.sources import FileStat, at_rest, changed, state_of
+from pipeline.files.sources import FileStat, at_rest
 from pipeline.files.windows import Window, cover
-from pipeline.jobs.canvas import Canvas, Part
-from pipeline.jobs.handover import handed, keep, keep_bytes, kept
+from pipeline.jobs.canvas import Canvas
+from pipeline.jobs.handover import handed, keep, kept
 from pipeline.jobs.needs import RASTER_PATCH_BYTES, RASTER_SAMPLE_BYTES, RASTER_SAMPLE_PIXELS
-from pipeline.jobs.records import ColorFacts, InputFacts, OutputFacts, Record
 from pipeline.jobs.settings import Segmenting
 from pipeline.jobs.slabs import Slab
-from pipeline.jobs.statcache import FileState
-from pipeline.jobs.tasks import Outcome
 
 
 @dataclass(frozen=True)
@@ -101,28 +91,6 @@ class Fitted(NamedTuple):
     canvas: Canvas
 
 
-class Labelled(NamedTuple):
-    """What came of a slab: its part of the label map, pixels by label, Σ squared scaled distance."""
-
-    parts: dict[str, Part]
-    seen: NDArray[np.int64]
-    inertia: float
-
-
-class JoinTask(NamedTuple):
-    """A task: the outputs, from what came of all slabs in order."""
-
-    image: Raster
-    fitted: Fitted
-    digest: str
-    labelled: list[Labelled]
-
-    @property
-    def keys(self) -> tuple[str, ...]:
-        """The raster's key."""
-        return (self.image.key,)
-
-
 def get_ready(settings: Segmenting) -> None:
     """Compile all loops that tasks with these settings use, or load them from the disk."""
     ramp = np.arange(600.0).reshape(20, 30, 1)
@@ -143,13 +111,13 @@ def survey_slab(settings: Segmenting, task: RasterTask) -> tuple[int, int]:
     path = survey_path(image, slab, wanted)
     if (there := kept(path)) is None:
         layout = image.layout
-        nodata = _nodata(settings, layout)
+        nodata = nodata_of(settings, layout)
         first = slab.row * layout.width
         places = drawn_of(first, first + slab.pixels, image.pixels, wanted, settings.seed)
         places = places.reshape(slab.height, slab.width)
         drawn = []
         survey, distinct = Survey.of_nothing(layout.bands), Distinct(settings.clusters, layout.bands)
-        for window, pixels in _patches(settings, image, slab):
+        for window, pixels in raster_patches(settings, image, slab):
             survey = survey_part(pixels, nodata, survey, distinct)
             top = window.row - slab.row
             some = pixels[places[top : top + window.height, window.col : window.right]]
@@ -206,100 +174,18 @@ def _few(samples: list[NDArray[Any]], clusters: int) -> bool:
     return len(found.rows) <= clusters
 
 
-def label_slab(settings: Segmenting, task: RasterTask, fitted: Fitted) -> Labelled:
-    """Label a slab, and make its part of the label map."""
-    image, slab, _ = task
-    nodata = _nodata(settings, image.layout)
-    k = len(fitted.found.centers)
-    labels: NDArray[Any] = np.empty((slab.height, slab.width), label_type(k, not fitted.canvas.clear))
-    seen = np.zeros(k, np.int64)
-    inertia = 0.0
-    for window, pixels in _patches(settings, image, slab):
-        top = window.row - slab.row
-        place = labels[top : top + window.height, window.col : window.right]
-        inertia += label_part(pixels, nodata, fitted.found, place, seen)
-    last = slab.row + slab.height == image.layout.height
-    encoded = fitted.canvas.encode(labels, labels, None, first=slab.row == 0, last=last)
-    parts = {}
-    for picture, part in encoded.items():
-        path = image.scratch / f"{picture}-{slab.number}"
-        keep_bytes(path, part.read())
-        parts[picture] = part._replace(data=path)
-    return Labelled(parts, seen, inertia)
-
-
-def join_raster(settings: Segmenting, task: JoinTask) -> Outcome:
-    """Write the label map and the centres, and make them final."""
-    image, fitted, digest, labelled = task
-    path = settings.input_root / image.key
-    if state_of(path) != image.stat:
-        raise changed(image.key)
-    found, layout = fitted.found, image.layout
-    seen = np.sum([one.seen for one in labelled], axis=0)
-    inertia = math.fsum(one.inertia for one in labelled)
-    about = {
-        "raster": image.key,
-        "clusters_asked": settings.clusters,
-        "clusters_found": len(found.centers),
-        "seed": settings.seed,
-        "bands": layout.bands,
-        "type": layout.dtype,
-        "pixels": fitted.valid,
-        "drawn": fitted.drawn,
-        "no_data": {"label": len(found.centers), "count": image.pixels - fitted.valid}
-        if fitted.canvas.clear
-        else None,
-        "scale": settings.scale,
-        "offsets": found.frame.offsets.tolist(),
-        "scales": found.frame.scales.tolist(),
-        "inertia": inertia,
-        "steps": found.steps,
-        "converged": found.converged,
-    }
-    commit = Commit(settings.output_root)
-    outputs = {}
-    for picture, kind in settings.pictures.items():
-        parts = [one.parts[picture] for one in labelled]
-        own = kind == layout.format == "tiff"
-        carried = carried_tags(path, as_stored=True) if own else NOTHING
-        write = partial(
-            fitted.canvas.write, picture=picture, parts=parts, carried=carried, overviews=settings.overviews
-        )
-        file = commit.stage_written(image.key, fitted.canvas.path(picture, image.key), write)
-        outputs[picture] = OutputFacts(*file)
-    data = centers_json(about, found.centers, seen)
-    [file] = commit.stage(image.key, {f"centers/{image.key}.json": data})
-    outputs["centers"] = OutputFacts(*file)
-    for error in commit.publish().values():
-        raise error
-    mode = f"{layout.bands} × {layout.dtype}"
-    record = Record(
-        image=image.key,
-        status="done",
-        recipe=settings.recipe,
-        input=InputFacts(layout.bytes, digest, layout.width, layout.height, mode, layout.format),
-        outputs=outputs,
-        colors=ColorFacts(settings.clusters, len(found.centers)),
-        inertia=inertia,
-        iterations=found.steps,
-        converged=found.converged,
-        notes=layout.notes,
-    )
-    return Outcome(record, FileState(*image.stat, digest))
-
-
 def survey_path(image: Raster, slab: Slab, wanted: int) -> Path:
     """Where the survey of a slab is, once it has been made."""
     return image.work / f"survey-{wanted}-{slab.row}-{slab.height}.npz"
 
 
-def _nodata(settings: Segmenting, layout: RasterLayout) -> Any:
+def nodata_of(settings: Segmenting, layout: RasterLayout) -> Any:
     """The value of no data: the job's, else the file's own."""
     nodata = layout.nodata if settings.nodata is None else settings.nodata
     return value_of(nodata, np.dtype(layout.dtype))
 
 
-def _patches(settings: Segmenting, image: Raster, slab: Slab) -> Iterator[tuple[Window, NDArray[Any]]]:
+def raster_patches(settings: Segmenting, image: Raster, slab: Slab) -> Iterator[tuple[Window, NDArray[Any]]]:
     """The pixels of a slab, window by window."""
     path = settings.input_root / image.key
     with at_rest(path, image.stat, image.key), open_raster(path, image.layout) as reader:

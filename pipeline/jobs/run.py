@@ -10,13 +10,11 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import chain
-from pathlib import Path
 from typing import Any
 
 from pipeline.errors import OutputError, WorkerDied
-from pipeline.files.outputs import sweep
 from pipeline.jobs.bundles import bundle, choose_workers
-from pipeline.jobs.leftovers import WINGS, inside, sweep_state
+from pipeline.jobs.leftovers import sweep_outputs, sweep_state
 from pipeline.jobs.lock import is_marked, locked
 from pipeline.jobs.losses import lost
 from pipeline.jobs.manifest import Journal, fold
@@ -108,21 +106,14 @@ class _Run:
         return self._summary
 
     def _sweep(self) -> None:
-        """Remove what a killed run left beside the final names it was about to replace.
+        """Remove what a killed run left.
 
         Images that it had begun and that have gone since are forgotten: nobody knows what their
         outputs are now, and as strays they can be pruned.
         """
         tree = self._found.tree
         sweep_state(tree)
-        folders: set[Path] = set()
-        for path in (f"{wing}/{key}" for key in self._unfinished for wing in WINGS):
-            with suppress(OutputError):  # a forged journal names what is not ours
-                folders.add(inside(tree.outputs, path).parent)
-        if self._unfinished:
-            folders.add(tree.outputs / "shared")  # a palette of the whole job is next to no image's
-        for folder in sorted(folders):
-            sweep(folder)
+        sweep_outputs(tree, self._unfinished)
         forget_gone(tree.state / "large", {entry.key for entry in self._found.listing.entries})
         for key in self._unfinished - {entry.key for entry in self._found.listing.entries}:
             self._unfinished.discard(key)
@@ -146,14 +137,14 @@ class _Run:
         # Here and not above: a plan, or a run with nothing to do, starts without numba and Dask.
         from pipeline.jobs.parted import Team
         from pipeline.jobs.tasks import Painting, process_bundle
+        from pipeline.jobs.trade import trade_of
         from pipeline.jobs.workers import open_workers
 
-        settings, get_ready, in_parts = self._trade()
-        ready = partial(get_ready, settings)
+        settings, ready, in_parts = trade_of(self._spec, self._found.request.digest)
         with open_workers(kind, count, self._spec.compute, self._watcher.say, ready) as workers:
             team = Team(partial(self._each, workers), self._watcher.progressed)
             folder = self._found.tree.state / "large"
-            large = in_parts([route for route in routes if route.parted], settings, folder, team)
+            large = in_parts([route for route in routes if route.parted], folder, team)
             if self._spec.quantize.scope == "image":
                 tasks = [Painting(tuple(r.decision.entry.key for r in group)) for group in bundle(routes)]
             else:
@@ -174,25 +165,6 @@ class _Run:
                     self._take([answer], journal)
             if not self._stop.asked:
                 large.forget()
-
-    def _trade(self) -> tuple[Any, Any, Any]:
-        """What a worker has to know of the job, what gets it ready, and who does images in parts."""
-        digest = self._found.request.digest
-        if self._spec.quantize.method == "segment":
-            from pipeline.jobs.rasters import Rasters
-            from pipeline.jobs.rastertasks import get_ready as ready_for_rasters
-            from pipeline.jobs.settings import segmenting_of
-
-            return segmenting_of(self._spec, digest), ready_for_rasters, Rasters
-        from pipeline.jobs.large import LargeImages
-        from pipeline.jobs.settings import settings_of
-        from pipeline.jobs.tasks import get_ready
-
-        return (
-            settings_of(self._spec, digest),
-            get_ready,
-            partial(LargeImages, window=self._spec.large.window),
-        )
 
     def _by_way(self, tasks: list[Any]) -> tuple[list[Any], list[Any]]:
         """Tasks on whole images, and those on one that is done in windows."""

@@ -1,12 +1,14 @@
 """What a worker does to a large image whose slabs are counted: find the palette, make the pictures.
 
-fit_slabs    counts → palette, one file         once
-map_slab     pixels → parts of the pictures     any order, any worker
-join_slabs   parts → outputs                    once
+    fit_slabs    counts → palette, one file         once
+    map_slab     pixels → parts of the pictures     any order, any worker
+    join_slabs   parts → outputs                    once
+
+What is handed on lies in the folder that is the run's own, see `parted`.
 """
 
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -14,7 +16,7 @@ import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.color.counts import release_tables
+from pipeline.color.counts import ColorCounts, release_tables
 from pipeline.color.dither import dither
 from pipeline.color.mapping import Fit, fit_palette, lookup_of, paint_part
 from pipeline.color.metrics import Metrics, measure
@@ -25,6 +27,7 @@ from pipeline.files.windows import Window
 from pipeline.jobs.canvas import Canvas, Part
 from pipeline.jobs.handover import handed, keep, keep_bytes
 from pipeline.jobs.memory import release_memory
+from pipeline.jobs.pictureparts import keep_parts, publish, stage_file, stage_pictures
 from pipeline.jobs.previews import Previews, preview_files
 from pipeline.jobs.products import (
     PaletteSource,
@@ -32,10 +35,9 @@ from pipeline.jobs.products import (
     carried_for,
     palette_files,
 )
-from pipeline.jobs.records import OutputFacts
 from pipeline.jobs.settings import Settings
 from pipeline.jobs.slabs import Slab
-from pipeline.jobs.slabtasks import NO_COUNTS, Large, SlabTask, add_counts, counts_path, patches
+from pipeline.jobs.slabtasks import Large, SlabTask, add_counts, counts_path, patches
 from pipeline.jobs.statcache import FileState
 from pipeline.jobs.tasks import Outcome, facts_of, record_of, refuse_too_many
 
@@ -83,7 +85,7 @@ def fit_slabs(settings: Settings, task: FitTask) -> Fitted:
     image, slabs, clear, half = task
     release_tables()
     release_memory()  # of small arrays gone by: a palette of noise takes most of what a worker has
-    counts = add_counts(NO_COUNTS, [counts_path(image, slab) for slab in slabs])
+    counts = add_counts(ColorCounts.of_nothing(), [counts_path(image, slab) for slab in slabs])
     fitted = fit_palette(counts, settings.method)
     refuse_too_many(image.key, fitted, clear > 0)
     metrics = measure(counts, fitted.labels, fitted.palette.colors, fitted.squared_error)
@@ -122,12 +124,8 @@ def map_slab(settings: Settings, task: SlabTask, canvas: Canvas) -> dict[str, Pa
         previews.add_quantized(shown, canvas.colors, alpha)
         keep(image.scratch / f"previews-{slab.number}.npz", **previews.arrays)
     last = slab.row + slab.height == image.layout.height
-    parts = {}
-    for picture, part in canvas.encode(labels, shown, alpha, first=slab.row == 0, last=last).items():
-        path = image.scratch / f"{picture}-{slab.number}"
-        keep_bytes(path, part.read())
-        parts[picture] = part._replace(data=path)
-    return parts
+    parts = canvas.encode(labels, shown, alpha, first=slab.row == 0, last=last)
+    return keep_parts(image.scratch, slab.number, parts)
 
 
 def join_slabs(settings: Settings, task: JoinTask) -> Outcome:
@@ -138,27 +136,18 @@ def join_slabs(settings: Settings, task: JoinTask) -> Outcome:
     endings = [ending for ending in ("json", "gpl", "png") if ending in settings.palettes]
     palettes = {ending: (image.scratch / f"palette.{ending}").read_bytes() for ending in endings}
     commit = Commit(settings.output_root)
-    outputs = {}
     carried = carried_for(settings, image.key, image.header)
-    for picture in fitted.canvas.formats:
-        own = [part[picture] for part in parts]
-        write = partial(
-            fitted.canvas.write, picture=picture, parts=own, carried=carried, overviews=settings.overviews
-        )
-        path = fitted.canvas.path(picture, image.key)
-        outputs[picture] = OutputFacts(*commit.stage_written(image.key, path, write))
+    outputs = stage_pictures(commit, image.key, fitted.canvas, parts, carried, settings.overviews)
     if settings.preview is not None:
         sums = [handed(image.scratch / f"previews-{slab.number}.npz") for slab in slabs]
         height, width = image.layout.height, image.layout.width
         factor = shrink_factor(height, width, settings.preview)
         for product in preview_files(image.key, sums, height, width, factor):
-            [file] = commit.stage(image.key, {product.path: product.data})
-            outputs[product.kind] = OutputFacts(*file)
+            outputs[product.kind] = stage_file(commit, image.key, product.path, product.data)
     for ending, data in palettes.items():
-        [file] = commit.stage(image.key, {f"palettes/{image.key}.{ending}": data})
-        outputs["palette" if ending == "json" else f"palette_{ending}"] = OutputFacts(*file)
-    for error in commit.publish().values():
-        raise error
+        kind = "palette" if ending == "json" else f"palette_{ending}"
+        outputs[kind] = stage_file(commit, image.key, f"palettes/{image.key}.{ending}", data)
+    publish(commit)
     record = record_of(settings, image.key, fitted.fit, fitted.metrics, outputs)
     record = msgspec.structs.replace(record, input=facts_of(digest, image.header), notes=notes)
     return Outcome(record, FileState(*image.stat, digest))

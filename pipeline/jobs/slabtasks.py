@@ -166,9 +166,6 @@ def _window_of(image: Large, slab: Slab, patterned: bool) -> tuple[int, int]:
     return min(rows, slab.height), cols
 
 
-NO_COUNTS = ColorCounts(np.empty(0, np.uint32), np.empty(0, np.int64))
-
-
 def counts_path(image: Large, slab: Slab) -> Path:
     """Where the counts of a slab are, once it has been counted."""
     return image.work / f"counts-{slab.row}-{slab.height}.npz"

@@ -108,7 +108,7 @@ class Keyed(Protocol):
 
 def count_bundle(settings: Settings, task: Keyed) -> Counted:
     """Count the colours of some images together."""
-    total = ColorCounts(np.empty(0, np.uint32), np.empty(0, np.int64))
+    total = ColorCounts.of_nothing()
     contents: list[str] = []
     failures = []
     for key in task.keys:

@@ -1,0 +1,124 @@
+"""What a worker does to a raster whose centres are known: label its slabs, write the label map.
+
+    label_slab     pixels → parts of the label map             any order, any worker
+    join_raster    parts → label map, centres as JSON          once
+
+What is handed on lies in the folder that is the run's own, see `parted`.
+"""
+
+import math
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.color.rasterparts import label_part
+from pipeline.color.rasters import label_type
+from pipeline.files.exports import centers_json
+from pipeline.files.geotags import NOTHING, carried_tags
+from pipeline.files.outputs import Commit
+from pipeline.files.sources import changed, state_of
+from pipeline.jobs.canvas import Part
+from pipeline.jobs.pictureparts import keep_parts, publish, stage_file, stage_pictures
+from pipeline.jobs.rastertasks import Fitted, Raster, RasterTask, nodata_of, raster_patches
+from pipeline.jobs.records import ColorFacts, InputFacts, Record
+from pipeline.jobs.settings import Segmenting
+from pipeline.jobs.statcache import FileState
+from pipeline.jobs.tasks import Outcome
+
+
+class Labelled(NamedTuple):
+    """What came of a slab: its part of the label map, pixels by label, Σ squared scaled distance."""
+
+    parts: dict[str, Part]
+    seen: NDArray[np.int64]
+    inertia: float
+
+
+class JoinTask(NamedTuple):
+    """A task: the outputs, from what came of all slabs in order."""
+
+    image: Raster
+    fitted: Fitted
+    digest: str
+    labelled: list[Labelled]
+
+    @property
+    def keys(self) -> tuple[str, ...]:
+        """The raster's key."""
+        return (self.image.key,)
+
+
+def label_slab(settings: Segmenting, task: RasterTask, fitted: Fitted) -> Labelled:
+    """Label a slab, and make its part of the label map."""
+    image, slab, _ = task
+    nodata = nodata_of(settings, image.layout)
+    k = len(fitted.found.centers)
+    labels: NDArray[Any] = np.empty((slab.height, slab.width), label_type(k, not fitted.canvas.clear))
+    seen = np.zeros(k, np.int64)
+    inertia = 0.0
+    for window, pixels in raster_patches(settings, image, slab):
+        top = window.row - slab.row
+        place = labels[top : top + window.height, window.col : window.right]
+        inertia += label_part(pixels, nodata, fitted.found, place, seen)
+    last = slab.row + slab.height == image.layout.height
+    parts = fitted.canvas.encode(labels, labels, None, first=slab.row == 0, last=last)
+    return Labelled(keep_parts(image.scratch, slab.number, parts), seen, inertia)
+
+
+def join_raster(settings: Segmenting, task: JoinTask) -> Outcome:
+    """Write the label map and the centres, and make them final."""
+    image, fitted, digest, labelled = task
+    path = settings.input_root / image.key
+    if state_of(path) != image.stat:
+        raise changed(image.key)
+    layout = image.layout
+    seen = np.sum([one.seen for one in labelled], axis=0)
+    about = _about(settings, task)
+    commit = Commit(settings.output_root)
+    both_tiff = layout.format == "tiff" and "tiff" in settings.pictures.values()
+    carried = carried_tags(path, as_stored=True) if both_tiff else NOTHING
+    parts = [one.parts for one in labelled]
+    outputs = stage_pictures(commit, image.key, fitted.canvas, parts, carried, settings.overviews)
+    data = centers_json(about, fitted.found.centers, seen)
+    outputs["centers"] = stage_file(commit, image.key, f"centers/{image.key}.json", data)
+    publish(commit)
+    mode = f"{layout.bands} × {layout.dtype}"
+    record = Record(
+        image=image.key,
+        status="done",
+        recipe=settings.recipe,
+        input=InputFacts(layout.bytes, digest, layout.width, layout.height, mode, layout.format),
+        outputs=outputs,
+        colors=ColorFacts(settings.clusters, len(fitted.found.centers)),
+        inertia=about["inertia"],
+        iterations=fitted.found.steps,
+        converged=fitted.found.converged,
+        notes=layout.notes,
+    )
+    return Outcome(record, FileState(*image.stat, digest))
+
+
+def _about(settings: Segmenting, task: JoinTask) -> dict[str, Any]:
+    """What the centres' JSON says besides the clusters."""
+    image, fitted = task.image, task.fitted
+    found, layout = fitted.found, image.layout
+    return {
+        "raster": image.key,
+        "clusters_asked": settings.clusters,
+        "clusters_found": len(found.centers),
+        "seed": settings.seed,
+        "bands": layout.bands,
+        "type": layout.dtype,
+        "pixels": fitted.valid,
+        "drawn": fitted.drawn,
+        "no_data": {"label": len(found.centers), "count": image.pixels - fitted.valid}
+        if fitted.canvas.clear
+        else None,
+        "scale": settings.scale,
+        "offsets": found.frame.offsets.tolist(),
+        "scales": found.frame.scales.tolist(),
+        "inertia": math.fsum(one.inertia for one in task.labelled),
+        "steps": found.steps,
+        "converged": found.converged,
+    }

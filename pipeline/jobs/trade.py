@@ -1,0 +1,34 @@
+"""What a job's method makes of its images: colours are quantized, rasters segmented."""
+
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from pipeline.jobs import rastertasks, tasks
+from pipeline.jobs.large import LargeImages
+from pipeline.jobs.parted import Team
+from pipeline.jobs.rasters import Rasters
+from pipeline.jobs.routes import Route
+from pipeline.jobs.settings import segmenting_of, settings_of
+from pipeline.jobs.spec import JobSpec
+
+InParts = Callable[[list[Route], Path, Team], LargeImages | Rasters]
+
+
+class Trade(NamedTuple):
+    """What workers have to know of the job, what gets one ready, and who does images in parts."""
+
+    settings: Any  # Settings, or Segmenting
+    ready: Callable[[], None]
+    in_parts: InParts
+
+
+def trade_of(spec: JobSpec, recipe: str) -> Trade:
+    """The trade of a job; `recipe` is the recipe's digest."""
+    if spec.quantize.method == "segment":
+        segmenting = segmenting_of(spec, recipe)
+        return Trade(segmenting, partial(rastertasks.get_ready, segmenting), partial(Rasters, segmenting))
+    settings = settings_of(spec, recipe)
+    large = partial(LargeImages, settings, spec.large.window)
+    return Trade(settings, partial(tasks.get_ready, settings), large)

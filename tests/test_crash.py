@@ -11,6 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -25,12 +26,17 @@ OTHER = ("--set", "quantize.colors=3")
 pytestmark = pytest.mark.skipif(not hasattr(os, "fork"), reason="needs a system with fork and SIGKILL")
 
 
-@pytest.fixture(scope="module")
-def kill() -> Iterator[Callable[..., dict[str, Any]]]:
-    """A function that runs the command line and has it killed at the N-th thing it does to the disk."""
-    with subprocess.Popen(
-        [sys.executable, REPO / "tests/killer.py"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
-    ) as killer:
+Kill = Callable[..., dict[str, Any]]
+
+
+@contextmanager
+def killing(*program: str | Path) -> Iterator[Kill]:
+    """A function that runs the command line and has it killed at the N-th thing it does to the disk.
+
+    program : what Python runs; it ends in `killer.py`.
+    """
+    command = [sys.executable, *program]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killer:
         assert killer.stdin is not None
         assert killer.stdout is not None
 
@@ -44,6 +50,12 @@ def kill() -> Iterator[Callable[..., dict[str, Any]]]:
         yield ask
         killer.stdin.close()
         killer.wait(timeout=10)
+
+
+@pytest.fixture(scope="module")
+def kill() -> Iterator[Kill]:
+    with killing(REPO / "tests/killer.py") as ask:
+        yield ask
 
 
 @pytest.fixture
@@ -62,7 +74,7 @@ class Sweep:
 
     def __init__(
         self,
-        kill: Callable[..., dict[str, Any]],
+        kill: Kill,
         base: Path,
         arguments: tuple[str, ...],
         change: Callable[[Path], None] | None = None,

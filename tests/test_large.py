@@ -1,13 +1,14 @@
 """Large images: what comes out is what a whole run gives, whatever the windows, workers and kills."""
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import tifffile
 from PIL import Image
-from trees import Site, age, contents, debris, picture, snapshot
+from trees import Site, age, contents, debris, peak_of_run, picture, snapshot
 
 from pipeline.files.layouts import Layout
 from pipeline.jobs import slabpictures, slabs, slabtasks
@@ -263,3 +264,21 @@ def test_what_a_worker_needs_is_told_by_method_and_width():
     needs = [need(65_000, 65_000, method=method) for method in methods]
     assert needs == sorted(needs)
     assert need(65_000, 65_000, small_areas=0.5) > 1.7e9
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(sys.platform != "linux", reason="maximum RSS is in other units elsewhere")
+@pytest.mark.parametrize(
+    "job", ["method=kmeans", "method=minibatch", "method=dynamic", "small_areas=0.5", "scope=job"]
+)
+def test_memory_is_as_foretold(tmp_path, job):
+    """Of an image that has every colour there is."""
+    site = Site(tmp_path / "site", quantize={"colors": 64})
+    shuffled = np.random.default_rng(0).permutation(1 << 24).reshape(4096, 4096)
+    image = np.stack([shuffled >> 16, shuffled >> 8 & 255, shuffled & 255], axis=2).astype(np.uint8)
+    path = site.inputs / "all.tif"
+    tifffile.imwrite(path, image, tile=(512, 512), photometric="rgb")
+    arguments = ("--set", "large.above_megapixels=1", "--set", f"quantize.{job}")
+    [row] = site.plan(*arguments)["images"]
+    assert row["route"] == "windows"
+    assert peak_of_run(site, *arguments) <= WORKER_BYTES + row["peak_bytes"]

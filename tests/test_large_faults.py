@@ -1,10 +1,7 @@
 """Large images under kills, signals, full disks and damaged work folders: the same bytes in the end."""
 
-import json
 import os
 import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,7 +11,7 @@ import psutil
 import pytest
 import test_crash
 import test_large
-from test_crash import REPO, Sweep
+from test_crash import REPO, Kill, Sweep, killing
 from test_large import WINDOWS, textured
 from trees import Site, age, contents, debris, picture
 
@@ -100,26 +97,15 @@ def held(site: Site, expected: dict[str, bytes], *arguments: str) -> None:
 
 
 @pytest.fixture(scope="module")
-def kill() -> Iterator[Callable[..., dict[str, Any]]]:
+def kill() -> Iterator[Kill]:
     """As in `test_crash`, in a process with small slabs."""
-    command = [sys.executable, "-c", PRELUDE, REPO, REPO / "tests"]
-    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killer:
-
-        def ask(at: int, below: Path, *arguments: str | Path) -> dict[str, Any]:
-            order = {"at": at, "below": str(below), "arguments": [str(argument) for argument in arguments]}
-            killer.stdin.write(json.dumps(order) + "\n")
-            killer.stdin.flush()
-            answer: dict[str, Any] = json.loads(killer.stdout.readline())
-            return answer
-
+    with killing("-c", PRELUDE, REPO, REPO / "tests") as ask:
         yield ask
-        killer.stdin.close()
-        killer.wait(timeout=10)
 
 
 SWEEPS = [
     ("t.tif", {}),
-    ("b.png", {"output": TIFFS}),
+    ("b.png", {"output": TIFFS | {"preview": 60}}),
     ("b.jpg", {"quantize": {"colors": 300}}),
 ]
 

@@ -1,7 +1,5 @@
 """Segmenting rasters in jobs: right labels, in all formats, the same bytes whatever workers and kills."""
 
-import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -22,10 +20,10 @@ from maps import (
     shrink,
 )
 from rasterio.windows import Window
-from trees import Site, contents, debris, snapshot
+from trees import Site, contents, debris, peak_of_run, snapshot
 
 from pipeline.files.rasters import RasterLayout, raster_layout
-from pipeline.jobs import needs, rastertasks, slabs
+from pipeline.jobs import needs, rasterlabels, rastertasks, slabs
 from pipeline.jobs.workers import _Inline
 
 REPO = Path(__file__).parents[1]
@@ -219,7 +217,8 @@ def test_a_run_that_was_stopped_goes_on(site, small_slabs, monkeypatch, step, wh
     """Getting ready calls each of the first three twice."""
     expected = bytes_of(site)
     surveyed: list[int] = []
-    real_survey, real = rastertasks.survey_slab, getattr(rastertasks, step)
+    place = rasterlabels if step in ("label_part", "centers_json") else rastertasks
+    real_survey, real = rastertasks.survey_slab, getattr(place, step)
     calls: list[int] = []
 
     def stopping(*arguments, **named):
@@ -228,13 +227,17 @@ def test_a_run_that_was_stopped_goes_on(site, small_slabs, monkeypatch, step, wh
             raise KeyboardInterrupt
         return real(*arguments, **named)
 
-    monkeypatch.setattr(rastertasks, step, stopping)
+    monkeypatch.setattr(place, step, stopping)
+    if step == "label_part":
+        monkeypatch.setattr(rastertasks, step, stopping)
     assert site.call("run").exit_code != 0
     made = {path: path.stat() for path in (site.state / "large").rglob("survey-*.npz")}
     assert len(made) >= 2
     written = {*contents(site.outputs)} - {*debris(site.outputs)}
     assert not [path for path in written if path.endswith((".png", ".json"))]
-    monkeypatch.setattr(rastertasks, step, real)
+    monkeypatch.setattr(place, step, real)
+    if step == "label_part":
+        monkeypatch.setattr(rastertasks, step, real)
 
     def counting(settings, task):
         before = rastertasks.survey_path(task.image, task.slab, task.wanted).exists()
@@ -280,14 +283,6 @@ def test_a_second_run_writes_nothing(site, small_slabs, kind):
     }  # fmt: skip
 
 
-LIMIT = """
-import resource, subprocess, sys
-code = subprocess.call([sys.executable, "-m", "cli", "run", sys.argv[1], "--cluster", "inline"])
-print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
-sys.exit(code)
-"""
-
-
 @pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="maximum RSS is in other units elsewhere")
 @pytest.mark.parametrize("share", [1.0, 0.05, 0.6])
@@ -305,12 +300,8 @@ def test_memory_is_as_foretold(tmp_path, share):
             values = rng.integers(1, 6, (1, high, side)) * np.array([9, 700, 80, 5000])[:, None, None]
             target.write(values.astype(np.uint16), window=Window(0, top, side, high))
     layout = raster_layout(site.inputs / "a.tif")
-    done = subprocess.run(
-        [sys.executable, "-c", LIMIT, str(site.job)], capture_output=True, text=True, check=True, cwd=REPO,
-        env=os.environ | {"PYTHONPATH": str(REPO)},
-    )  # fmt: skip
+    peak = peak_of_run(site)
     assert centers_of(site)["pixels"] == rows * side
-    peak = int(done.stdout.splitlines()[-1])
     assert peak <= needs.WORKER_BYTES + needs.raster_bytes(layout)
 
 

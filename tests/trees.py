@@ -2,6 +2,8 @@
 
 import json
 import os
+import subprocess
+import sys
 import time
 from pathlib import Path
 from typing import Any
@@ -126,5 +128,27 @@ def debris(root: Path) -> list[str]:
         if path.name.startswith(DEBRIS) or path.relative_to(root).as_posix() in RUNNING
     ]
 
+
+def peak_of_run(site: Site, *arguments: str) -> int:
+    """The most memory, in bytes, that a run in one process of its own has resident; only on Linux."""
+    repo = os.fspath(Path(__file__).parents[1])
+    command = [sys.executable, "-m", "cli", "run", os.fspath(site.job), "--cluster", "inline", *arguments]
+    done = subprocess.run(
+        [sys.executable, "-c", _PEAK, *command],
+        capture_output=True,
+        text=True,
+        check=True,
+        cwd=repo,
+        env=os.environ | {"PYTHONPATH": repo},
+    )
+    return int(done.stdout.splitlines()[-1])
+
+
+_PEAK = """
+import resource, subprocess, sys
+code = subprocess.call(sys.argv[1:])
+print(resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024)
+sys.exit(code)
+"""
 
 RUNNING = {".segpipe/lock", ".segpipe/journal.jsonl"}

@@ -20,7 +20,7 @@ _TALLEST_PART = 512
 _TABLES = 112 << 20
 _MERGING = 128 << 20
 _COUNTED = 12
-_FITTING = {"kmeans": 35, "palette": 35, "minibatch": 46, "dynamic": 76}
+_FITTING = {"kmeans": 36, "palette": 36, "minibatch": 46, "dynamic": 76}
 _FITTING_WEIGHTED = 90
 
 # Of rasters: see `rastertasks`.

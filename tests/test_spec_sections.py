@@ -5,8 +5,9 @@ from typing import Any
 import pytest
 from pydantic import ValidationError
 
+from pipeline.jobs.spec_compute import Compute
 from pipeline.jobs.spec_quantize import Quantize
-from pipeline.jobs.spec_sections import Compute, Input, PaletteFiles
+from pipeline.jobs.spec_sections import Input, PaletteFiles
 
 
 @pytest.mark.parametrize("written", [1e-4, "1e-4", "1E-4", "1.e-4", "0.1e-3", "+1e-4"])

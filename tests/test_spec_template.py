@@ -35,7 +35,13 @@ def test_only_the_roots_and_the_number_of_colours_are_live() -> None:
         "quantize": {"target": None, "colors": 16},
         "regions": None,
         "large": None,
-        "compute": None,
+        "compute": {
+            "adaptive": None,
+            "tls": None,
+            "ssh": None,
+            "batch": None,
+            "kubernetes": None,
+        },
     }
 
 

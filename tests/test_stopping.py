@@ -6,7 +6,7 @@ import threading
 
 import pytest
 
-from pipeline.jobs.stopping import Stop, on_signals
+from pipeline.jobs.stopping import Stop, Stopped, on_signals
 
 
 def test_items_pass_until_the_end_is_asked_for():
@@ -109,3 +109,14 @@ def test_another_thread_changes_no_handler():
     thread.start()
     thread.join()
     assert found == [True]
+
+
+def test_a_signal_ends_a_wait_at_once_and_no_other_work():
+    stop = Stop()
+    with on_signals(stop, lambda text: None):
+        with pytest.raises(Stopped), stop.ends_waiting():
+            signal.raise_signal(signal.SIGTERM)
+        signal.raise_signal(signal.SIGTERM)
+        with pytest.raises(Stopped), stop.ends_waiting():
+            pytest.fail("it has been asked before")
+    assert (stop.signal, stop.waiting) == (signal.SIGTERM, False)

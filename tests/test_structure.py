@@ -28,8 +28,11 @@ ORDER = (
 ONLY = {
     "PIL": r"pipeline\.files\..*",
     "click": r"cli",
-    "dask": r"pipeline\.jobs\.workers",
-    "distributed": r"pipeline\.jobs\.workers",
+    "asyncssh": r"pipeline\.jobs\.clusters\.ssh",
+    "dask": r"pipeline\.jobs\.clusters\..*",
+    "dask_jobqueue": r"pipeline\.jobs\.clusters\.batch",
+    "dask_kubernetes": r"pipeline\.jobs\.clusters\.kubernetes",
+    "distributed": r"pipeline\.jobs\.(workers|clusters\..*)",
     "filelock": r"pipeline\.jobs\.lock",
     "fsspec": r"pipeline\.files\.patterns",
     "imagecodecs": r"pipeline\.files\..*",
@@ -48,6 +51,9 @@ ONLY = {
     "zlib_ng": r"pipeline\.files\.png",
 }
 """Which modules may import a package; what is not named here is imported nowhere."""
+
+TOOLS = ("bench", "test")
+"""Extras that the package itself does not import."""
 
 IMPORTED_AS = {
     "dask[distributed]": ("dask", "distributed"),
@@ -167,7 +173,7 @@ def test_who_may_import(package):
 
 
 def test_slow_packages_are_imported_when_they_are_needed():
-    slow = ("dask", "distributed", "skimage", "fsspec", "zarr")
+    slow = ("asyncssh", "dask", "distributed", "skimage", "fsspec", "zarr")
     assert [str(found) for found in FOREIGN if found.top and found.of.startswith(slow)] == []
 
 
@@ -189,7 +195,8 @@ def test_color_knows_no_files():
 
 def test_dependencies_are_those_that_are_imported():
     project = tomllib.loads((REPO / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    lines = [*project["dependencies"], *project["optional-dependencies"]["zarr"]]
+    extras = {name: lines for name, lines in project["optional-dependencies"].items() if name not in TOOLS}
+    lines = [*project["dependencies"], *(line for extra in extras.values() for line in extra)]
     asked = {re.split(r"[<>=!~; ]", line)[0] for line in lines}
     names = {name: IMPORTED_AS.get(name, (name.replace("-", "_"),)) for name in asked}
     imported = {found.of.partition(".")[0] for found in FOREIGN}

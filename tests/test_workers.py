@@ -17,8 +17,8 @@ import pytest
 from trees import Site, contents, debris, plant
 
 from pipeline.errors import WorkerDied, WorkersLost
-from pipeline.jobs import workers
-from pipeline.jobs.spec_sections import Compute
+from pipeline.jobs import inspection, workers
+from pipeline.jobs.spec_compute import Compute
 from pipeline.jobs.workers import open_workers
 
 REPO = Path(__file__).parents[1]
@@ -179,8 +179,7 @@ def test_a_cluster_that_goes_away_is_5_and_a_later_run_completes(alone, site, mo
             keep(self, *arguments)
 
         monkeypatch.setattr(_Run, "_keep", fatal)
-        monkeypatch.setattr(workers, "_PATIENCE", 10)
-        result = site.run("--cluster", address, code=5)
+        result = site.run("--cluster", address, "--set", "compute.timeout=10", code=5)
         assert "segpipe: error:" in result.stderr
     monkeypatch.undo()
     assert set(site.errors()) <= {"bad.png"}
@@ -195,8 +194,8 @@ def test_a_cluster_that_loses_all_its_workers_is_5(site):
     address = f"tcp://127.0.0.1:{free_port()}"
     script = (
         "import os, signal, sys; sys.path.insert(0, sys.argv.pop(1)); import cli;"
-        "from pipeline.jobs import bundles, workers; from pipeline.jobs.run import _Run;"
-        "bundles._IMAGES = 1; workers._PATIENCE = 3; keep = _Run._keep; victim = int(sys.argv.pop(1));"
+        "from pipeline.jobs import bundles; from pipeline.jobs.run import _Run;"
+        "bundles._IMAGES = 1; keep = _Run._keep; victim = int(sys.argv.pop(1));"
         "_Run._keep = lambda self, *rest: (os.kill(victim, signal.SIGKILL), keep(self, *rest));"
         "cli.main()"
     )
@@ -213,24 +212,23 @@ def test_a_cluster_that_loses_all_its_workers_is_5(site):
         )
         only = stack.enter_context(program(*worker, "--host", "127.0.0.1"))
         command = [sys.executable, "-c", script, REPO, str(only.pid), "run", site.job, "--cluster", address]
+        command += ["--set", "compute.timeout=3"]
         done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=25)
     assert done.returncode == 5, done.stderr
     assert not site.errors().keys() - {"bad.png"}
 
 
 @pytest.mark.slow
-def test_a_cluster_without_workers_is_5(site, monkeypatch):
-    monkeypatch.setattr(workers, "_PATIENCE", 2)
+def test_a_cluster_without_workers_is_5(site):
     address = f"tcp://127.0.0.1:{free_port()}"
     with scheduler(address):
-        result = site.run("--cluster", address, code=5)
+        result = site.run("--cluster", address, "--set", "compute.timeout=2", code=5)
     assert "no Dask worker came within 2 s" in result.stderr
 
 
-def test_a_cluster_that_is_not_there_is_5(site, monkeypatch):
-    monkeypatch.setattr(workers, "_PATIENCE", 2)
+def test_a_cluster_that_is_not_there_is_5(site):
     address = f"tcp://127.0.0.1:{free_port()}"
-    result = site.run("--cluster", address, code=5)
+    result = site.run("--cluster", address, "--set", "compute.timeout=2", code=5)
     assert address in result.stderr
     assert "check that it runs" in result.stderr
     assert not [name for name in contents(site.outputs) if name != "manifest.jsonl"]
@@ -238,28 +236,16 @@ def test_a_cluster_that_is_not_there_is_5(site, monkeypatch):
 
 @pytest.mark.slow
 def test_workers_of_another_version_are_refused(address, monkeypatch):
-    monkeypatch.setattr(workers, "_versions", lambda: ("0.0.0", 0))
+    ours = inspection.versions()
+    monkeypatch.setattr(workers, "versions", lambda: (("segpipe", "9.9.9"), *ours[1:]))
     compute = Compute(cluster="address", address=address)
-    ours = workers._versions
-    monkeypatch.setattr(workers, "_versions", Twofold(ours))
     with (
-        pytest.raises(WorkersLost, match="install the same version"),
+        pytest.raises(
+            WorkersLost, match=f"expected segpipe 9.9.9, found segpipe {ours[0][1]}; install the same"
+        ),
         open_workers("address", 1, compute, silent),
     ):
         pass
-
-
-class Twofold:
-    """Answers otherwise in the process that it was sent to."""
-
-    def __init__(self, there: Callable[[], tuple[str, int]]) -> None:
-        self._home = os.getpid()
-
-    def __call__(self) -> tuple[str, int]:
-        return ("1.0.0", 1) if os.getpid() == self._home else ("2.0.0", 1)
-
-    def __reduce__(self) -> Any:
-        return os.getpid, ()  # the worker calls an int: an answer that is no version
 
 
 # Maps.
@@ -321,7 +307,7 @@ def test_a_local_cluster_survives_a_worker_that_dies():
     script = f"""
 import sys
 sys.path[:0] = [{str(REPO)!r}, {str(REPO / "tests")!r}]
-from pipeline.jobs.spec_sections import Compute
+from pipeline.jobs.spec_compute import Compute
 from pipeline.errors import WorkerDied
 from pipeline.jobs.workers import open_workers
 from test_workers import double

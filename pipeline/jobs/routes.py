@@ -106,9 +106,15 @@ def choose_routes(
 
 
 def worker_count(spec: JobSpec) -> int:
-    """How many workers the job has: as it says, or one for each core that this process may use."""
-    if spec.compute.workers:
-        return spec.compute.workers
+    """How many workers the job has: as it says, or one for each core that this process may use.
+
+    With SSH, one for each machine.
+    """
+    compute = spec.compute
+    if compute.workers or compute.adaptive.maximum:
+        return compute.workers or compute.adaptive.maximum or 1
+    if compute.cluster == "ssh":
+        return len(compute.ssh.hosts)
     usable = getattr(os, "sched_getaffinity", None)  # not on every system
     return len(usable(0)) if usable else os.cpu_count() or 1
 

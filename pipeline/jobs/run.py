@@ -12,8 +12,10 @@ from functools import partial
 from itertools import chain
 from typing import Any
 
-from pipeline.errors import OutputError, WorkerDied
+from pipeline.errors import OutputError, WorkerDied, WorkersLost
 from pipeline.jobs.bundles import bundle, choose_workers
+from pipeline.jobs.extras import require_extras
+from pipeline.jobs.inspection import marked
 from pipeline.jobs.leftovers import sweep_outputs, sweep_state
 from pipeline.jobs.lock import is_marked, locked
 from pipeline.jobs.losses import lost
@@ -22,7 +24,8 @@ from pipeline.jobs.parted import forget_gone
 from pipeline.jobs.records import Record
 from pipeline.jobs.routes import worker_count
 from pipeline.jobs.spec import JobSpec
-from pipeline.jobs.stopping import Stop, on_signals
+from pipeline.jobs.spec_compute import HERE
+from pipeline.jobs.stopping import Stop, Stopped, on_signals
 from pipeline.jobs.summary import Summary, write_runlog
 from pipeline.jobs.survey import Options, Survey, survey
 from pipeline.jobs.watcher import Watcher
@@ -41,6 +44,7 @@ def run(spec: JobSpec, options: Options, watcher: Watcher, *, fail_fast: bool = 
             sweep_state(found.tree)
     if not (found.plan.work or found.manifest.replayed or found.manifest.damaged):
         return _nothing_to_do(found, watcher, started)
+    require_extras(spec.compute)
     with ExitStack() as stack:
         stack.enter_context(locked(found.tree.state))
         if found.outdated():
@@ -141,7 +145,20 @@ class _Run:
         from pipeline.jobs.workers import open_workers
 
         settings, ready, in_parts = trade_of(self._spec, self._found.request.digest)
-        with open_workers(kind, count, self._spec.compute, self._watcher.say, ready) as workers:
+        with ExitStack() as stack:
+            tree = self._found.tree
+            elsewhere = kind not in HERE
+            folders = stack.enter_context(marked(tree.inputs, tree.state)) if elsewhere else None
+            arguments = (kind, count, self._spec.compute, self._watcher.say, ready, folders)
+            try:
+                with self._stop.ends_waiting():
+                    workers = stack.enter_context(open_workers(*arguments))
+            except Stopped:
+                return
+            except WorkersLost:
+                if self._stop.signal is None:
+                    raise
+                return  # who ended us may have ended them
             team = Team(partial(self._each, workers), self._watcher.progressed)
             folder = self._found.tree.state / "large"
             large = in_parts([route for route in routes if route.parted], folder, team)

@@ -6,12 +6,13 @@ from pathlib import Path
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 
 from pipeline.errors import SpecError
+from pipeline.jobs.spec_compute import Compute
 from pipeline.jobs.spec_diagnosis import diagnose
 from pipeline.jobs.spec_mistakes import Mistake, Place, WrongKeyError, refusal
 from pipeline.jobs.spec_overrides import lay_over
 from pipeline.jobs.spec_quantize import Quantize
 from pipeline.jobs.spec_roots import check_apart
-from pipeline.jobs.spec_sections import Compute, Input, Large, Output, Regions, Section
+from pipeline.jobs.spec_sections import Input, Large, Output, Regions, Section
 from pipeline.jobs.spec_words import plain_schema, shown
 from pipeline.jobs.yaml_places import UNREADABLE, PlacedYaml, read_yaml
 

@@ -40,10 +40,6 @@ def _root(text: str, info: ValidationInfo) -> str:
 
 Number = Annotated[float, BeforeValidator(as_number)]
 Root = Annotated[str, AfterValidator(_root)]
-Memory = Annotated[
-    str, Field(pattern=r"^[0-9]*[1-9][0-9]*(\.[0-9]+)? ?([kKMGT]i?)?B$", examples=["4GiB", "500MB"])
-]
-Address = Annotated[str, Field(pattern=r"^[a-z]+://\S+$", examples=["tcp://host:8786"])]
 Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", examples=["#ffffff"]), AfterValidator(str.lower)]
 
 
@@ -197,41 +193,3 @@ class Large(Section):
         le=65536,
         description="Side of the windows, in pixels; rounded up to whole tiles of the file.",
     )
-
-
-class Compute(Section):
-    """``compute``: where the work runs, which never changes what comes out."""
-
-    cluster: Literal["auto", "inline", "threads", "local", "address"] = Field(
-        default="auto",
-        description="Where the work runs: inline (this process), threads, local (processes on this machine), "
-        "address (a running Dask scheduler), or auto, which chooses by the amount of work.",
-    )
-    address: Address | None = Field(
-        default=None,
-        validate_default=True,
-        description="The Dask scheduler's address; required if cluster is address.",
-    )
-    workers: int | None = Field(default=None, ge=1, description="Number of workers. null: one per core.")
-    threads_per_worker: int = Field(default=1, ge=1, description="Threads of each worker.")
-    memory_per_worker: Memory | None = Field(
-        default=None, description="Memory that a worker may use. null: the machine's memory shared out."
-    )
-    retries: int = Field(
-        default=1, ge=0, description="How often work is tried again after its worker was lost."
-    )
-
-    @field_validator("address")
-    @classmethod
-    def _given_if_asked_for(cls, address: str | None, info: ValidationInfo) -> str | None:
-        if address is None and info.data.get("cluster") == "address":
-            raise ValueError("required, because compute.cluster is 'address'; such as 'tcp://host:8786'")
-        return address
-
-    @property
-    def memory_bytes(self) -> int | None:
-        """`memory_per_worker` in bytes (kB = 1000, KiB = 1024), or None if it is not given."""
-        if self.memory_per_worker is None:
-            return None
-        [(number, unit)] = re.findall(r"([0-9.]+) ?([A-Za-z]+)", self.memory_per_worker)
-        return int(float(number) * (1024 if "i" in unit else 1000) ** "BKMGT".index(unit[0].upper()))

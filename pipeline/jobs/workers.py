@@ -1,29 +1,30 @@
-"""Where tasks run. The only module that knows Dask.
+"""Where tasks run. With `clusters`, the only module that knows Dask.
 
 Whatever the kind of workers, they are a map: a function and items in, pairs of item and answer out,
 in the order in which they are done. Only a bounded number of items is under way at once, and items
 are drawn from their iterator one by one: ending the iterator is how a run is stopped.
 """
 
-import logging
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from itertools import islice
 from typing import Any, Protocol
 
-from pipeline import __version__
 from pipeline.color.warmup import announced, warm_up
 from pipeline.errors import WorkerDied, WorkersLost
-from pipeline.jobs.memory import HABITS, adopt_habits
-from pipeline.jobs.recipe import ALGORITHM_VERSION
-from pipeline.jobs.spec_sections import Compute
+from pipeline.jobs.clusters.joining import join
+from pipeline.jobs.clusters.waiting import within
+from pipeline.jobs.inspection import Folders, Guarded, Wanted, inspect, versions
+from pipeline.jobs.memory import adopt_habits
+from pipeline.jobs.spec_compute import Compute
 
 _AHEAD = 2  # items for each thread: one at work and one waiting, so that none is idle
-_PATIENCE = 60  # seconds in which a cluster without workers must get one
 _GLANCE = 1.0  # seconds between looks at whether there are workers at all
+_REPLACING = 30.0  # seconds between looks at whether workers of our own cluster have ended
 _AGAIN = "start workers and run again: nothing that was finished is lost"
 _LOST = "the connection to the Dask scheduler was lost; run again: nothing that was finished is lost"
 
@@ -41,13 +42,19 @@ class Workers(Protocol):
 
 @contextmanager
 def open_workers(
-    kind: str, count: int, compute: Compute, announce: Announce, ready: Callable[[], None] = warm_up
+    kind: str,
+    count: int,
+    compute: Compute,
+    announce: Announce,
+    ready: Callable[[], None] = warm_up,
+    folders: Folders | None = None,
 ) -> Iterator[Workers]:
     """Open workers of a kind that `compute.cluster` knows, "auto" excepted, and get them ready.
 
     count : how many. announce : told when getting ready takes its time. ready : called once by each
-    process that works, before its first task: it compiles the loops that tasks will need.
-    Raises WorkersLost if a cluster cannot be reached, has no workers or other versions.
+    process that works, before its first task: it compiles the loops that tasks will need. folders :
+    what workers elsewhere have to see.
+    Raises WorkersLost if a cluster cannot be reached, has no workers, or has some that are unfit.
     """
     adopt_habits()
     if kind in ("inline", "threads"):
@@ -55,10 +62,12 @@ def open_workers(
             ready()
         yield _Inline() if kind == "inline" else _Threads(count * compute.threads_per_worker)
     else:
-        with _cluster(kind, count, compute) as client:
+        own = kind == "local"
+        wanted = Wanted(versions(), None if own else folders)
+        with join(kind, count, compute) as (client, cluster):
             with announced(announce):
-                _get_ready(client, ready, own=kind == "local")
-            yield _Cluster(client)
+                known = _get_ready(client, ready, wanted, compute.patience, own=own)
+            yield _Cluster(client, cluster, wanted, known, compute.patience, own=own)
 
 
 class _Inline:
@@ -103,10 +112,23 @@ class _Threads:
 
 
 class _Cluster:
-    """The workers of a Dask cluster."""
+    """The workers of a Dask cluster.
 
-    def __init__(self, client: Any) -> None:
+    wanted : what those that come later are held against; `known` are the others. cluster : to be asked
+    for new workers in the place of those that have ended, or None if it is not ours. own : whether all
+    workers are children of this process, and cannot but be fit.
+    """
+
+    def __init__(
+        self, client: Any, cluster: Any, wanted: Wanted, known: set[str], patience: float, *, own: bool
+    ) -> None:
         self._client = client
+        self._cluster = None if own else cluster
+        self._wanted = wanted
+        self._known = known
+        self._patience = patience
+        self._own = own
+        self._kept_up = time.monotonic()
 
     def map(
         self, function: Callable[[Any], Any], items: Iterable[Any]
@@ -115,28 +137,33 @@ class _Cluster:
 
         source = iter(items)
         under_way: dict[Any, Any] = {}
+        call = function if self._own else Guarded(function, self._wanted)
         while True:
             room = self._threads() * _AHEAD  # workers may come and go
             for item in islice(source, max(0, room - len(under_way))):
-                under_way[self._client.submit(function, item, pure=False)] = item
+                under_way[self._client.submit(call, item, pure=False)] = item
             if not under_way:
                 return
-            for future in self._finished(under_way):
+            finished = self._finished(under_way)
+            _look(self._client, self._wanted, self._known, self._patience)  # before what they did is believed
+            for future in finished:
                 item = under_way.pop(future)
                 if future.status == "cancelled":
                     raise WorkersLost(_LOST)
                 error = future.exception()
+                if isinstance(error, WorkersLost):
+                    raise error
                 if isinstance(error, KilledWorker):
                     error = WorkerDied(str(error))
                 yield item, error or future.result()
                 future.release()
 
     def _threads(self) -> int:
-        """How many threads the workers have together; an OSError of Dask's is none of the disk's."""
-        try:
-            return sum(self._client.nthreads().values())
-        except OSError as error:
-            raise WorkersLost(_LOST) from error
+        """How many threads the workers have together. What has ended is replaced now and then."""
+        if self._cluster is not None and time.monotonic() - self._kept_up > _REPLACING:
+            self._kept_up = time.monotonic()
+            self._cluster.scale(len(self._cluster.worker_spec))
+        return sum(_nthreads(self._client).values())
 
     def _finished(self, under_way: dict[Any, Any]) -> list[Any]:
         """Wait for some of the futures; WorkersLost if there is nobody left who could finish them."""
@@ -156,76 +183,61 @@ class _Cluster:
             if self._client.status != "running":
                 raise WorkersLost(_LOST)
             deserted = 0.0 if self._threads() else deserted + _GLANCE
-            if deserted >= _PATIENCE:
-                raise WorkersLost(f"the Dask scheduler has had no worker for {_PATIENCE} s; {_AGAIN}")
+            if deserted >= self._patience:
+                raise WorkersLost(f"the Dask scheduler has had no worker for {self._patience:g} s; {_AGAIN}")
 
 
-@contextmanager
-def _cluster(kind: str, count: int, compute: Compute) -> Iterator[Any]:
-    """A client of a new local cluster or of the one at `compute.address`."""
-    import dask
-    from distributed import Client, LocalCluster
-
-    logging.getLogger("distributed").setLevel(
-        logging.CRITICAL
-    )  # what goes wrong is told by records and exit codes
-    with dask.config.set(
-        {
-            "distributed.scheduler.allowed-failures": compute.retries,
-            "distributed.scheduler.no-workers-timeout": _PATIENCE,
-            **{f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in HABITS.items()},
-        }
-    ):
-        if kind == "address":
-            try:
-                client = Client(compute.address, timeout=_PATIENCE, set_as_default=False)
-            except (OSError, ValueError) as error:
-                raise WorkersLost(
-                    f"compute.address {compute.address}: expected a Dask scheduler, found: {error}; "
-                    "check that it runs and can be reached from here"
-                ) from error
-            with client:
-                yield client
-        else:
-            try:
-                cluster = LocalCluster(
-                    n_workers=count,
-                    threads_per_worker=compute.threads_per_worker,
-                    memory_limit=compute.memory_bytes or "auto",
-                    host="127.0.0.1",
-                    dashboard_address="127.0.0.1:0",  # any free port, for this machine alone
-                    worker_dashboard_address="127.0.0.1:0",
-                    silence_logs=logging.CRITICAL,
-                )
-            except (OSError, RuntimeError) as error:
-                raise WorkersLost(
-                    f"{count} worker processes could not be started: {error}; use fewer, or --cluster threads"
-                ) from error
-            with cluster, Client(cluster, set_as_default=False) as client:
-                yield client
+def _look(client: Any, wanted: Wanted, known: set[str], patience: float) -> None:
+    """Hold the workers that are not known yet against what is wanted, and know them from now on."""
+    new = [address for address in _nthreads(client) if address not in known]
+    if not new:
+        return
+    try:
+        found = within(
+            patience, lambda: client.run(inspect, wanted, workers=new, on_error="return"), lambda late: None
+        )
+    except (OSError, ValueError) as error:  # a TimeoutError is one
+        raise WorkersLost(f"Dask workers do not answer: {', '.join(new)}; {_AGAIN}") from error
+    for address, wrong in found.items():
+        if isinstance(wrong, OSError) and address not in _nthreads(client):
+            continue  # it has gone again
+        if wrong != "":
+            told = wrong if isinstance(wrong, str) else _unlike(wanted, wrong)
+            raise WorkersLost(f"worker {address} {told}")
+        known.add(address)
 
 
-def _get_ready(client: Any, ready: Callable[[], None], *, own: bool) -> None:
-    """Wait for a worker, hold its versions against ours, and compile or load its loops.
+def _unlike(wanted: Wanted, error: object) -> str:
+    """What to say of a worker that could not even be asked: its segpipe is another, or none."""
+    ours = ", ".join(f"{name} {version}" for name, version in wanted.versions)
+    return f"expected {ours}, found {error}; install the same versions on every worker"
 
-    own : whether the workers are this process's children, which end when it says so.
+
+def _nthreads(client: Any) -> dict[str, int]:
+    """How many threads each worker has; an OSError of Dask's is none of the disk's."""
+    try:
+        found: dict[str, int] = client.nthreads()
+    except OSError as error:
+        raise WorkersLost(_LOST) from error
+    return found
+
+
+def _get_ready(
+    client: Any, ready: Callable[[], None], wanted: Wanted, patience: float, *, own: bool
+) -> set[str]:
+    """Wait for a worker, look at all that there are, and have their loops compiled or loaded.
+
+    own : whether the workers are this process's children, which end when it says so. Returns the
+    addresses of the workers that are known.
     """
     try:
-        client.wait_for_workers(1, timeout=_PATIENCE)
+        client.wait_for_workers(1, timeout=patience)
     except TimeoutError as error:
-        raise WorkersLost(f"no Dask worker came within {_PATIENCE} s; {_AGAIN}") from error
-    ours = _versions()
-    for address, theirs in client.run(_versions, on_error="return").items():
-        if theirs != ours:
-            raise WorkersLost(
-                f"worker {address}: expected segpipe {ours[0]} (algorithm {ours[1]}), found {theirs}; "
-                "install the same version on every worker"
-            )
+        raise WorkersLost(f"no Dask worker came within {patience:g} s; {_AGAIN}") from error
+    known: set[str] = set()
+    _look(client, wanted, known, patience)
     client.register_plugin(_ready_plugin(ready, own))
-
-
-def _versions() -> tuple[str, int]:
-    return __version__, ALGORITHM_VERSION
+    return known
 
 
 def _ready_plugin(ready: Callable[[], None], own: bool) -> Any:
@@ -240,6 +252,7 @@ def _ready_plugin(ready: Callable[[], None], own: bool) -> Any:
             if own and threading.current_thread() is threading.main_thread():
                 signal.signal(signal.SIGINT, signal.SIG_IGN)
                 signal.signal(signal.SIGTERM, signal.SIG_IGN)
+            adopt_habits()  # of a cluster that is not ours the environment is not, either
             ready()
 
     return Ready()

@@ -1,0 +1,101 @@
+"""A client of a cluster: of one that is there already, or of one that is opened for the run."""
+
+import json
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from pipeline.errors import WorkersLost
+from pipeline.jobs.clusters import batch, kubernetes, local, ssh
+from pipeline.jobs.clusters.encryption import security_of
+from pipeline.jobs.memory import HABITS
+from pipeline.jobs.spec_compute import BATCH, Compute
+
+_GLANCE = 0.2  # seconds between looks at a file that is not there yet
+_SOON = "50ms"
+"""Work for which a worker more is worth asking for. Only twice as many tasks are under way as there are
+threads, so each hint of more has to count; the number of workers doubles with each look."""
+
+
+@contextmanager
+def join(kind: str, count: int, compute: Compute) -> Iterator[tuple[Any, Any]]:
+    """Give a client, and the cluster, or None if it is there already and not ours.
+
+    Raises WorkersLost if there is none within `compute.patience`.
+    """
+    import dask
+    from distributed import Client
+
+    logging.getLogger("distributed").setLevel(logging.ERROR)
+    for name in ("tornado.application", "asyncio"):  # what fails is told by who waits for it
+        logging.getLogger(name).setLevel(logging.CRITICAL)
+    settings: dict[str, Any] = {
+        "distributed.scheduler.allowed-failures": compute.retries,
+        "distributed.scheduler.no-workers-timeout": compute.patience,
+        **{f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in HABITS.items()},
+    }
+    if kind == "ssh" and compute.tls.wanted:  # the machines inherit the configuration, and nothing else
+        tls = compute.tls
+        settings |= {"distributed.comm.require-encryption": True, "distributed.comm.tls.ca-file": tls.ca_file}
+        for role in ("client", "scheduler", "worker"):
+            settings[f"distributed.comm.tls.{role}.cert"] = tls.cert
+            settings[f"distributed.comm.tls.{role}.key"] = tls.key
+    with dask.config.set(settings):
+        if kind == "address":
+            with _client_of_a_running_cluster(compute) as client:
+                yield client, None
+            return
+        with _opened(kind, count, compute) as cluster:
+            if compute.adaptive.maximum and (kind in BATCH or kind == "kubernetes"):
+                cluster.adapt(
+                    minimum=compute.adaptive.minimum,
+                    maximum=compute.adaptive.maximum,
+                    target_duration=_SOON,
+                )
+            with Client(cluster, timeout=compute.patience, set_as_default=False) as client:
+                yield client, cluster
+
+
+def _opened(kind: str, count: int, compute: Compute) -> Any:
+    if kind in BATCH:
+        return batch.open_cluster(count, compute)
+    return {"local": local, "ssh": ssh, "kubernetes": kubernetes}[kind].open_cluster(count, compute)
+
+
+@contextmanager
+def _client_of_a_running_cluster(compute: Compute) -> Iterator[Any]:
+    from distributed import Client
+
+    asked = f"compute.address {compute.address}"
+    if compute.scheduler_file is not None:
+        asked = f"compute.scheduler_file {compute.scheduler_file}"
+    end = time.monotonic() + compute.patience
+    security = security_of(compute.tls)
+    try:
+        address = compute.address or _address_in(Path(str(compute.scheduler_file)), end)
+        left = max(1.0, end - time.monotonic())
+        client = Client(address, security=security, timeout=left, set_as_default=False)
+    except (OSError, ValueError, TypeError, RuntimeError) as error:  # no address; no TLS where it has to be
+        told = " ".join(str(error).split())
+        raise WorkersLost(
+            f"{asked}: expected a Dask scheduler, found: {told}; "
+            "check that it runs and can be reached from here"
+        ) from error
+    with client:
+        yield client
+
+
+def _address_in(file: Path, end: float) -> str:
+    """The address that a scheduler has written, or writes before the end of waiting."""
+    while True:
+        try:
+            return str(json.loads(file.read_bytes())["address"])
+        except (OSError, ValueError, TypeError, KeyError) as error:
+            if time.monotonic() > end:
+                if isinstance(error, OSError):
+                    raise
+                raise ValueError("a file without its address") from error
+        time.sleep(_GLANCE)

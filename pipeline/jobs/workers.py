@@ -145,7 +145,8 @@ class _Cluster:
             if not under_way:
                 return
             finished = self._finished(under_way)
-            _look(self._client, self._wanted, self._known, self._patience)  # before what they did is believed
+            if not self._own:  # before what a late one did is believed
+                _look(self._client, self._wanted, self._known, self._patience)
             for future in finished:
                 item = under_way.pop(future)
                 if future.status == "cancelled":

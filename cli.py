@@ -51,15 +51,15 @@ class _Commands(click.Group):
             ctx.exit(ExitCode.BUG)
 
 
-@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]})
+_CODES = "\b\nExit codes:\n" + "\n".join(
+    f"{code:>5}  {code.meaning.replace('`', '')}: {code.then}" for code in ExitCode
+)
+
+
+@click.group(cls=_Commands, context_settings={"help_option_names": ["-h", "--help"]}, epilog=_CODES)
 @click.version_option(__version__, prog_name="segpipe")
 def main() -> None:
-    """Quantize and segment folders of images by colour.
-
-    Exit codes: 0 done, 1 some images failed, 2 bad job file or command line, 3 input unreadable,
-    4 output not writable or locked, 5 workers lost (try again), 6 differences found, 70 a bug,
-    130/143 interrupted.
-    """
+    """Quantize and segment folders of images by colour."""
 
 
 def _plan_options(command: Callable[..., Any]) -> Callable[..., Any]:

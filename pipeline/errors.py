@@ -25,18 +25,33 @@ from typing import ClassVar
 
 
 class ExitCode(IntEnum):
-    """What the process tells its caller; a stable interface."""
+    """What the process tells its caller; a stable interface. A code not listed here is a failure.
 
-    DONE = 0
-    IMAGES_FAILED = 1
-    BAD_SPEC = 2
-    INPUT_UNREADABLE = 3
-    OUTPUT_UNWRITABLE = 4
-    WORKERS_LOST = 5
-    DIFFERENCES_FOUND = 6
-    BUG = 70
-    INTERRUPTED = 130
-    TERMINATED = 143
+    meaning : what has happened. then : what whoever called had better do.
+    """
+
+    meaning: str
+    then: str
+
+    def __new__(cls, code: int, meaning: str, then: str) -> "ExitCode":
+        """Make a member that carries its words."""
+        member = int.__new__(cls, code)
+        member._value_ = code
+        member.meaning = meaning
+        member.then = then
+        return member
+
+    DONE = 0, "all done, or nothing to do", "nothing"
+    IMAGES_FAILED = 1, "some images failed, all others are done", "look at them; a retry alone is no use"
+    BAD_SPEC = 2, "bad job file or command line", "mend it; never retry"
+    INPUT_UNREADABLE = 3, "input unreadable as a whole", "look at the mount and its rights"
+    OUTPUT_UNWRITABLE = 4, "output not writable, or locked by another run", "make room, or wait for that run"
+    WORKERS_LOST = 5, "workers lost or cluster unreachable", "retry"
+    DIFFERENCES_FOUND = 6, "`verify` or `plan --check` found differences", "run the job"
+    WORK_LEFT = 7, "the time was over and work is left", "run again, when there is time"
+    BUG = 70, "a bug", "report it; never retry"
+    INTERRUPTED = 130, "interrupted (SIGINT), in good order", "run again"
+    TERMINATED = 143, "terminated (SIGTERM), in good order", "run again"
 
 
 class SegpipeError(Exception):

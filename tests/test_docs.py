@@ -135,9 +135,13 @@ def test_every_key_that_is_told_is_there():
     assert told <= known, "no such keys"
 
 
-def test_every_exit_code_is_told():
+def test_exit_codes_are_told_as_they_are():
+    rows = re.findall(r"^\| (\d+) \| (.+) \| (.+) \|$", README, re.MULTILINE)
+    assert rows == [(str(int(code)), code.meaning, code.then) for code in ExitCode]
+    shown = segpipe("--help").stdout
     for code in ExitCode:
-        assert re.search(rf"\b{int(code)}\b", README), f"{code.name} is not told"
+        line = f" {int(code)}  {code.meaning}: {code.then}".replace("`", "")
+        assert line in shown, f"{code.name} is not told by --help"
 
 
 @pytest.mark.parametrize("path", sorted((REPO / "configs").glob("*.yaml")), ids=lambda path: path.name)

@@ -59,6 +59,7 @@ def test_exit_codes_are_a_stable_interface():
         "OUTPUT_UNWRITABLE": 4,
         "WORKERS_LOST": 5,
         "DIFFERENCES_FOUND": 6,
+        "WORK_LEFT": 7,
         "BUG": 70,
         "INTERRUPTED": 130,
         "TERMINATED": 143,
@@ -84,3 +85,9 @@ def test_other_names_are_unexpected(name):
 def test_errors_of_images_lie_directly_below_their_base():
     """`named` looks no deeper."""
     assert all(not kind.__subclasses__() for kind in ImageError.__subclasses__())
+
+
+def test_exit_codes_tell_who_may_try_again():
+    """Batch systems and pod policies rest on it: one code is worth a retry, two never are."""
+    assert [code for code in ExitCode if code.then.startswith("retry")] == [ExitCode.WORKERS_LOST]
+    assert [code for code in ExitCode if "never retry" in code.then] == [ExitCode.BAD_SPEC, ExitCode.BUG]

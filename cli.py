@@ -1,6 +1,7 @@
 """The command line: words ↔ functions. Data goes to stdout, all else to stderr."""
 
 import errno
+import re
 import sys
 import traceback
 from collections.abc import Callable
@@ -26,6 +27,16 @@ _RETRY = click.option("--retry-failed", is_flag=True, help="Also images that fai
 _CHECK = click.option("--check-outputs", is_flag=True, help="Compare outputs by content, not size.")
 _JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of words.")
 _VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Tell of every image.")
+
+
+def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Seconds of a word such as 90m."""
+    if value is None:
+        return None
+    words = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", value.strip())
+    if words is None:
+        raise click.BadParameter(f"expected seconds or a time such as 45s, 90m or 5.5h, found {value!r}")
+    return float(words[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[words[2]]
 
 
 class _Commands(click.Group):
@@ -74,15 +85,20 @@ def _plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
 @click.option("--fail-fast", is_flag=True, help="Begin nothing more after the first failure.")
 @click.option("--workers", type=click.IntRange(min=1), help="Override compute.workers.")
 @click.option("--cluster", metavar="KIND|ADDRESS", help="Override compute.cluster or its address.")
+@click.option(
+    "--time-limit",
+    callback=_seconds,
+    metavar="TIME",
+    help="Begin nothing more after TIME (seconds, or 45s, 90m, 5.5h); exit code 7 if work is left.",
+)
 @click.option("--log-json", is_flag=True, help="Log as JSON lines.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @_VERBOSE
-def run(
-    job: Path, overrides: tuple[str, ...], dry_run: bool, fail_fast: bool, verbose: bool, **given: Any
-) -> None:
+def run(job: Path, overrides: tuple[str, ...], dry_run: bool, verbose: bool, **given: Any) -> None:
     """Do the images of JOB that are new or changed."""
     overrides += _compute_overrides(given.pop("workers"), given.pop("cluster"))
     watch = {name: given.pop(name) for name in ("log_json", "quiet")}
+    limits = {name: given.pop(name) for name in ("fail_fast", "time_limit")}
     spec, options = _read(job, overrides, **given)
     if dry_run:
         _show_plan(_survey(spec, options), as_json=False, verbose=verbose)
@@ -94,12 +110,12 @@ def run(
     silent = watch["quiet"] or sys.stderr is None
     watcher = Quiet() if silent else JsonLines() if watch["log_json"] else Bar(verbose)
     try:
-        summary = run_job(spec, options, watcher, fail_fast=fail_fast)
+        summary = run_job(spec, options, watcher, **limits)
     finally:
         watcher.close()
-    if not silent or (summary.failures and sys.stderr is not None):
+    if not silent or (summary.exit_code and sys.stderr is not None):
         for line in closing_lines(summary, told_already=not silent):
-            watcher.say(line) if watch["log_json"] else click.echo(line, err=True)
+            watcher.say(line) if watch["log_json"] and not silent else click.echo(line, err=True)
     sys.exit(summary.exit_code)
 
 

@@ -274,6 +274,31 @@ def test_quiet_and_verbose_and_json_logs(ran):
     assert "bad.png" in ran.call("run", "-q").stderr  # cron mails this
 
 
+def test_quiet_says_what_ends_in_a_code(ran):
+    """What failed and is left alone, too, and no less with JSON logs."""
+    (ran.inputs / "bad.png").write_bytes(b"")
+    for words in ((), ("--log-json",), ()):
+        result = ran.call("run", "-q", *words)
+        assert (result.exit_code, "bad.png" in result.stderr) == (1, True)
+        assert "1 failed" in result.stderr
+
+
+def test_no_time_does_nothing_and_says_so(tmp_path):
+    site = Site(tmp_path)
+    plant(site.inputs, "a.png", "b.png")
+    result = site.run("--time-limit", "0", code=7)
+    assert "the time is over" in result.stderr
+    assert "0 done, 2 not begun" in result.stderr
+    assert site.run("--time-limit", "1.5h").exit_code == 0
+    assert site.run("--time-limit", "0s").exit_code == 0, "nothing is left"
+
+
+@pytest.mark.parametrize("word", ["", "-1", "1d", "m", "1h30", "nan"])
+def test_a_time_limit_that_is_none_is_refused(tmp_path, word):
+    result = Site(tmp_path).call("run", "--time-limit", word)
+    assert (result.exit_code, "5.5h" in result.stderr) == (2, True)
+
+
 def test_file_names_cannot_forge_lines(tmp_path):
     site = Site(tmp_path)
     name = "a\x1b[2Jb\nfailed: c.png"

@@ -395,13 +395,15 @@ def test_killed_at_a_random_time(calm, job, cluster, again):
         (signal.SIGINT, 130, "inline"),
         (signal.SIGTERM, 143, "threads"),
         (signal.SIGINT, 130, "local"),
+        (signal.SIGUSR1, 7, "threads"),
+        (signal.SIGUSR1, 7, "local"),
     ],
 )
 def test_a_signal_drains(calm, job, number, code, cluster):
     process = start(job, "--cluster", cluster, "--workers", "2", start_new_session=True)
     wait_for_records(job, process)
-    if number == signal.SIGINT:
-        os.killpg(process.pid, number)  # as a terminal does, to all processes
+    if number != signal.SIGTERM:
+        os.killpg(process.pid, number)  # as terminals and batch systems do, to all processes
     else:
         process.send_signal(number)
     _, told = process.communicate(timeout=60)
@@ -417,6 +419,19 @@ def test_a_signal_drains(calm, job, number, code, cluster):
     assert job.call("verify").exit_code == 0
     [log] = (job.state / "runs").iterdir()
     assert json.loads(log.read_bytes())["exit_code"] == code
+    job.run()
+    assert contents(job.outputs) == calm[1]
+
+
+@pytest.mark.slow
+def test_a_time_limit_drains(calm, job):
+    process = start(job, *SLOW, "local", "--workers", "2", "--time-limit", "6s")
+    _, told = process.communicate(timeout=120)
+    assert process.returncode == 7, told
+    assert "the time is over" in told
+    assert job.call("verify").exit_code == 0
+    assert len(job.records()) < 12
+    assert debris(job.outputs) == []
     job.run()
     assert contents(job.outputs) == calm[1]
 

@@ -3,10 +3,13 @@
 import os
 import signal
 import threading
+import time
 
 import pytest
 
 from pipeline.jobs.stopping import Stop, Stopped, on_signals
+
+HANDLED = (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1)
 
 
 def test_items_pass_until_the_end_is_asked_for():
@@ -87,14 +90,14 @@ def test_interrupts_end_a_run_at_once_that_was_told_to_terminate():
 
 @pytest.mark.parametrize("failing", [False, True])
 def test_handlers_are_put_back_however_it_ends(failing):
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    before = [signal.getsignal(number) for number in HANDLED]
     try:
         with on_signals(Stop(), lambda text: None):
             assert signal.getsignal(signal.SIGTERM) is signal.getsignal(signal.SIGINT) is not before[0]
             assert not failing or os.stat("/nowhere")  # noqa: PTH116 -- anything that fails
     except FileNotFoundError:
         assert failing
-    assert [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)] == before
+    assert [signal.getsignal(number) for number in HANDLED] == before
 
 
 def test_another_thread_changes_no_handler():
@@ -120,3 +123,23 @@ def test_a_signal_ends_a_wait_at_once_and_no_other_work():
         with pytest.raises(Stopped), stop.ends_waiting():
             pytest.fail("it has been asked before")
     assert (stop.signal, stop.waiting) == (signal.SIGTERM, False)
+
+
+def test_the_time_asks_for_the_end_and_is_told_once():
+    told = []
+    stop = Stop(time.monotonic() + 0.05, told.append)
+    assert not stop.asked
+    time.sleep(0.06)
+    assert list(stop.until(range(9))) == []
+    assert (stop.asked, stop.over, stop.signal) == (True, True, None)
+    assert told == ["the time is over: finishing what is under way"]
+
+
+def test_a_signal_ahead_of_time_is_as_if_the_time_were_over():
+    stop, told = Stop(), []
+    with on_signals(stop, told.append):
+        signal.raise_signal(signal.SIGUSR1)
+    assert (stop.asked, stop.over, stop.signal) == (True, True, None)
+    assert len(told) == 1
+    stop.ask(signal.SIGTERM)
+    assert stop.signal == signal.SIGTERM

@@ -62,6 +62,24 @@ def test_a_signal_beats_every_failure(number, expected):
     assert found.exit_code == expected
 
 
+@pytest.mark.parametrize(
+    ("kinds", "left", "expected"),
+    [
+        ([], 1, 7),
+        ([], 0, 0),
+        (["TruncatedImage"], 1, 7),
+        (["TruncatedImage"], 0, 1),
+        (["OutputNotWritable"], 1, 4),
+    ],
+)
+def test_work_that_time_has_left_is_told_unless_there_is_worse(kinds, left, expected):
+    found = summary(len(kinds) + left)
+    for kind in kinds:
+        found.count(failed("a", kind))
+    found.over = True
+    assert found.exit_code == expected
+
+
 def test_a_fresh_summary_says_what_the_plan_says(tmp_path):
     spec = job(tmp_path, input={"on_unsupported": "skip"})
     for key in ("a.png", "b.png"):

@@ -31,13 +31,24 @@ from pipeline.jobs.survey import Options, Survey, survey
 from pipeline.jobs.watcher import Watcher
 
 
-def run(spec: JobSpec, options: Options, watcher: Watcher, *, fail_fast: bool = False) -> Summary:
+def run(
+    spec: JobSpec,
+    options: Options,
+    watcher: Watcher,
+    *,
+    fail_fast: bool = False,
+    time_limit: float | None = None,
+) -> Summary:
     """Do all images whose inputs, recipe or outputs have changed. Doing nothing writes nothing.
+
+    fail_fast : begin nothing more after the first failure. time_limit : seconds from now on after which
+    nothing more is begun.
 
     Raises InputError, OutputError (OutputLocked) or WorkersLost if the run as a whole cannot go on;
     what was finished by then is kept.
     """
     started = time.time_ns()
+    deadline = None if time_limit is None else time.monotonic() + time_limit
     found = survey(spec, options, started)
     if is_marked(found.tree.state):  # by a run at work, or one that was killed and may have left debris
         with locked(found.tree.state):
@@ -50,7 +61,7 @@ def run(spec: JobSpec, options: Options, watcher: Watcher, *, fail_fast: bool = 
         if found.outdated():
             found = survey(spec, options, started)
         watcher.planned(found)
-        stop = Stop()
+        stop = Stop(deadline, watcher.say)
         stack.enter_context(on_signals(stop, watcher.say))
         return _Run(spec, found, watcher, stop, fail_fast, started).execute()
 
@@ -100,7 +111,7 @@ class _Run:
                 self._found.evidence.cache.forget_all_but({e.key for e in self._found.listing.entries})
                 self._found.evidence.cache.save()
             self._summary.seconds = (time.time_ns() - self._started) / 1e9
-            self._summary.signal = self._stop.signal
+            self._summary.signal, self._summary.over = self._stop.signal, self._stop.over
             write_runlog(tree.state, self._spec, self._summary, self._started)
         except OSError as error:
             raise OutputError(

@@ -1,7 +1,12 @@
-"""Ending a run early, in good order: Ctrl-C, SIGTERM, the first failure."""
+"""Ending a run early, in good order: Ctrl-C, SIGTERM, the first failure, a time limit.
+
+SIGUSR1 says beforehand that time is running out, as batch systems send it: it ends a run as its own
+time limit would.
+"""
 
 import signal
 import threading
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from types import FrameType
@@ -10,22 +15,45 @@ from typing import Any, TypeVar
 Item = TypeVar("Item")
 
 
+_AHEAD_OF_TIME = getattr(signal, "SIGUSR1", None)  # systems without it have no batch systems that send it
+
+
 class Stopped(BaseException):
     """Raised out of a wait by a signal; no Exception, for nobody on the way is to make something of it."""
 
 
 class Stop:
-    """Whether a run has been asked to end, and by which signal, if by one."""
+    """Whether a run has been asked to end, and why.
 
-    def __init__(self) -> None:
-        self.asked = False
+    deadline : when its time is over, by `time.monotonic`; None: never. told : who is told that it is.
+    signal : the first signal that asked, if one did. over : whether the time has asked.
+    """
+
+    def __init__(
+        self, deadline: float | None = None, told: Callable[[str], None] = lambda text: None
+    ) -> None:
         self.signal: int | None = None
         self.waiting = False
+        self.over = False
+        self._asked = False
+        self._deadline = deadline
+        self._told = told
+
+    @property
+    def asked(self) -> bool:
+        """Whether nothing more is to be begun."""
+        if not self._asked and self._deadline is not None and time.monotonic() >= self._deadline:
+            self._asked = self.over = True
+            self._told("the time is over: finishing what is under way")
+        return self._asked
 
     def ask(self, number: int | None = None) -> None:
         """Ask for the end: nothing more is begun, what is under way is finished."""
-        self.asked = True
-        self.signal = self.signal or number
+        self._asked = True
+        if number is not None and number == _AHEAD_OF_TIME:
+            self.over = True
+        else:
+            self.signal = self.signal or number
 
     @contextmanager
     def ends_waiting(self) -> Iterator[None]:
@@ -51,7 +79,9 @@ class Stop:
 
 @contextmanager
 def on_signals(stop: Stop, told: Callable[[str], None]) -> Iterator[None]:
-    """Make SIGINT and SIGTERM ask for the end; a SIGINT after one ends at once (KeyboardInterrupt).
+    """Make SIGINT, SIGTERM and SIGUSR1 ask for the end.
+
+    A SIGINT after one of the first two ends at once (KeyboardInterrupt).
 
     Outside the main thread, where Python takes no signals, nothing is changed.
     """
@@ -67,11 +97,27 @@ def on_signals(stop: Stop, told: Callable[[str], None]) -> Iterator[None]:
     if threading.current_thread() is not threading.main_thread():
         yield
         return
-    before: dict[int, Any] = {
-        number: signal.signal(number, handle) for number in (signal.SIGINT, signal.SIGTERM)
-    }
+    numbers = [number for number in (signal.SIGINT, signal.SIGTERM, _AHEAD_OF_TIME) if number is not None]
+    before: dict[int, Any] = {number: signal.signal(number, handle) for number in numbers}
     try:
         yield
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
+
+
+@contextmanager
+def deaf_children() -> Iterator[None]:
+    """Let processes that are started meanwhile never hear SIGUSR1; what comes for this one waits.
+
+    Batch systems send it to all processes of a job, and it ends whoever has not heard of it:
+    multiprocessing's own helper processes, for one.
+    """
+    if _AHEAD_OF_TIME is None:
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, [_AHEAD_OF_TIME])
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)

@@ -27,7 +27,7 @@ class Summary:
     """What a run came to.
 
     reasons : images by the reason of their decision. failing : those that were left alone because
-    they must fail again. damaged : unreadable lines of the manifest or journal.
+    they must fail again. damaged : unreadable lines of the manifest or journal. signal, over : see `Stop`.
     """
 
     reasons: dict[str, int]
@@ -41,6 +41,7 @@ class Summary:
     skipped: int = 0
     seconds: float = 0.0
     signal: int | None = None
+    over: bool = False
 
     @classmethod
     def of(cls, found: Survey) -> "Summary":
@@ -88,7 +89,10 @@ class Summary:
             for record in (*self.failures, *self.failing)
             if record.error
         ]
-        return max(kinds, default=ExitCode.DONE)
+        worst = max(kinds, default=ExitCode.DONE)
+        if self.over and self.left and worst <= ExitCode.IMAGES_FAILED:
+            return ExitCode.WORK_LEFT  # who failed is told again by the run that does the rest
+        return worst
 
 
 def write_runlog(state: Path, spec: JobSpec, summary: Summary, started: int) -> None:

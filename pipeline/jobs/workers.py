@@ -251,8 +251,9 @@ def _ready_plugin(ready: Callable[[], None], own: bool) -> Any:
         def setup(self, worker: Any) -> None:
             # Signals reach all processes of a terminal or service; the driver decides what they mean.
             if own and threading.current_thread() is threading.main_thread():
-                signal.signal(signal.SIGINT, signal.SIG_IGN)
-                signal.signal(signal.SIGTERM, signal.SIG_IGN)
+                for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
+                    if hasattr(signal, name):
+                        signal.signal(getattr(signal, name), signal.SIG_IGN)
             adopt_habits()  # of a cluster that is not ours the environment is not, either
             ready()
 

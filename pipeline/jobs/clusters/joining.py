@@ -29,7 +29,7 @@ def join(kind: str, count: int, compute: Compute) -> Iterator[tuple[Any, Any]]:
     import dask
     from distributed import Client
 
-    logging.getLogger("distributed").setLevel(logging.ERROR)
+    logging.getLogger("distributed").setLevel(logging.CRITICAL)
     for name in ("tornado.application", "asyncio"):  # what fails is told by who waits for it
         logging.getLogger(name).setLevel(logging.CRITICAL)
     settings: dict[str, Any] = {

@@ -8,6 +8,7 @@ from typing import Any
 from pipeline.errors import WorkersLost
 from pipeline.jobs.clusters.encryption import security_of
 from pipeline.jobs.spec_compute import Compute
+from pipeline.jobs.stopping import deaf_children
 
 LOOPBACK = "127.0.0.1"
 
@@ -19,16 +20,17 @@ def open_cluster(count: int, compute: Compute) -> Iterator[Any]:
 
     security = security_of(compute.tls)
     try:
-        cluster = LocalCluster(
-            n_workers=count,
-            threads_per_worker=compute.threads_per_worker,
-            memory_limit=compute.memory_bytes or "auto",
-            host=LOOPBACK,
-            dashboard_address=f"{LOOPBACK}:0",  # any free port, for this machine alone
-            worker_dashboard_address=f"{LOOPBACK}:0",
-            silence_logs=logging.ERROR,
-            **({"security": security, "protocol": "tls://"} if security else {}),
-        )
+        with deaf_children():
+            cluster = LocalCluster(
+                n_workers=count,
+                threads_per_worker=compute.threads_per_worker,
+                memory_limit=compute.memory_bytes or "auto",
+                host=LOOPBACK,
+                dashboard_address=f"{LOOPBACK}:0",  # any free port, for this machine alone
+                worker_dashboard_address=f"{LOOPBACK}:0",
+                silence_logs=logging.CRITICAL,
+                **({"security": security, "protocol": "tls://"} if security else {}),
+            )
     except (OSError, RuntimeError) as error:
         raise WorkersLost(
             f"{count} worker processes could not be started: {error}; use fewer, or --cluster threads"

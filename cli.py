@@ -25,6 +25,9 @@ _ONLY = click.option("--only", multiple=True, metavar="GLOB", help="Only images 
 _FORCE = click.option("--force", is_flag=True, help="Do images whatever their state.")
 _RETRY = click.option("--retry-failed", is_flag=True, help="Also images that failed of themselves.")
 _CHECK = click.option("--check-outputs", is_flag=True, help="Compare outputs by content, not size.")
+_SHARD = click.option(
+    "--shard", metavar="I/N", help="Only the images of shard I of N, by their keys' hashes."
+)
 _JSON = click.option("--json", "as_json", is_flag=True, help="JSON instead of words.")
 _VERBOSE = click.option("-v", "--verbose", is_flag=True, help="Tell of every image.")
 
@@ -74,7 +77,7 @@ def main() -> None:
 
 
 def _plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
-    for option in (_CHECK, _RETRY, _FORCE, _ONLY, _SET, _JOB):
+    for option in (_CHECK, _RETRY, _FORCE, _SHARD, _ONLY, _SET, _JOB):
         command = option(command)
     return command
 
@@ -168,7 +171,7 @@ def status(job: Path, overrides: tuple[str, ...]) -> None:
 @_SET
 def verify(job: Path, overrides: tuple[str, ...]) -> None:
     """Compare every output with the manifest, to the last byte. Writes nothing."""
-    from pipeline.jobs.survey import tree_of
+    from pipeline.jobs.tree import tree_of
     from pipeline.jobs.verify import verify as verify_tree
     from pipeline.views.terminal import plain
 
@@ -179,6 +182,19 @@ def verify(job: Path, overrides: tuple[str, ...]) -> None:
     click.echo(f"{verdict.files} files compared, {len(verdict.differences)} differences", err=True)
     if verdict.differences:
         sys.exit(ExitCode.DIFFERENCES_FOUND)
+
+
+@main.command()
+@_JOB
+@_SET
+def merge(job: Path, overrides: tuple[str, ...]) -> None:
+    """Fold what runs of shards have done into the manifest; the next `run` would, too."""
+    from pipeline.jobs.merging import merge as merge_parts
+    from pipeline.jobs.tree import tree_of
+
+    spec, _ = _read(job, overrides)
+    merged = merge_parts(tree_of(spec))
+    click.echo(f"{merged.parts} parts with {merged.records} images merged", err=True)
 
 
 @main.command()
@@ -256,9 +272,12 @@ def init(images: Path, job: Path, output: Path | None) -> None:
 
 
 def _read(job: Path, overrides: tuple[str, ...], **given: Any) -> "tuple[JobSpec, Options]":
+    from pipeline.jobs.shards import Shard
     from pipeline.jobs.spec import load_spec
     from pipeline.jobs.survey import Options
 
+    if given.get("shard") is not None:
+        given["shard"] = Shard.parse(given["shard"])
     return load_spec(job, overrides), Options(**given)
 
 

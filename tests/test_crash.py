@@ -256,6 +256,89 @@ def test_a_kill_between_two_recipes_is_healed_by_either(kill, fast):
     assert not wrong, "\n".join(wrong)
 
 
+SHARDS = ("1/2", "2/2")
+
+
+def part_of(site: Site, *shards: str, arguments: tuple[str, ...] = ()) -> None:
+    for shard in shards:
+        site.run("--shard", shard, *arguments)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("arguments", [(), OTHER], ids=["first", "replacing"])
+def test_a_shard_killed_at_every_point(kill, fast, arguments):
+    """Whatever the other shard has done by then; and the parts make the tree of one run."""
+    site = Site(fast / "site")
+    plant(site.inputs, *KEYS)
+    site.run(*arguments)
+    expected = contents(site.outputs)
+    shutil.rmtree(site.outputs)
+    if arguments:
+        site.run()
+        shutil.copytree(site.outputs, fast / "before")
+    number, wrong, passed = 1, [], []
+    while True:
+        shutil.rmtree(site.outputs, ignore_errors=True)
+        if arguments:
+            shutil.copytree(fast / "before", site.outputs)
+        part_of(site, *SHARDS[1:][: number % 2], arguments=arguments)
+        answer = kill(number, site.outputs, "run", site.job, "--shard", "1/2", *arguments)
+        if answer["signal"] is None:
+            break
+        passed += answer["points"]
+        if number % 3 == 0:  # else the run of the whole or the merge makes good what was killed
+            part_of(site, *SHARDS, arguments=arguments)
+            if again := site.reasons(*arguments):
+                wrong.append(f"{answer['points']}: {again}")
+        merged = site.call("merge") if number % 3 < 2 else None
+        if merged is not None and merged.exit_code:
+            wrong.append(f"{answer['points']}: {merged.stderr}")
+        site.run(*arguments)
+        if contents(site.outputs) != expected or debris(site.outputs):
+            wrong.append(f"{answer['points']}: {debris(site.outputs)}")
+        number += 1
+    assert not wrong, "\n".join(wrong)
+    assert number > 20
+    assert any("1-of-2/manifest.jsonl" in point for point in passed)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("command", ["merge", "run"])
+def test_a_merge_killed_at_every_point(kill, fast, command):
+    """With an image that a killed shard was at, which nobody may take for done."""
+    site = Site(fast / "site")
+    plant(site.inputs, *KEYS, "x.png", "y.png")
+    site.run(*OTHER)
+    expected = contents(site.outputs)
+    site.run()
+    part_of(site, "2/2", arguments=OTHER)
+    for number in range(1, 500):  # until one is killed when an image has one new file and two old ones
+        shutil.copytree(site.outputs, fast / f"{number}")
+        answer = kill(number, site.outputs, "run", site.job, "--shard", "1/2", *OTHER)
+        assert answer["signal"], "was not killed in time"
+        if "os.rename" in answer["points"][0] and "/labels/" in answer["points"][0]:
+            break
+        shutil.rmtree(site.outputs)
+        (fast / f"{number}").rename(site.outputs)
+    shutil.rmtree(fast / f"{number}")
+    shutil.copytree(site.outputs, fast / "before")
+    number, wrong = 1, []
+    while True:
+        shutil.rmtree(site.outputs)
+        shutil.copytree(fast / "before", site.outputs)
+        answer = kill(number, site.outputs, command, site.job, *(OTHER if command == "run" else ()))
+        if answer["signal"] is None:
+            break
+        if number % 2:
+            site.call("merge")
+        site.run(*OTHER)
+        if contents(site.outputs) != expected or debris(site.outputs) or site.reasons(*OTHER):
+            wrong.append(f"{answer['points']}: {debris(site.outputs)}")
+        number += 1
+    assert not wrong, "\n".join(wrong)
+    assert number > 20
+
+
 def test_a_killed_prune_is_finished_by_the_next(kill, fast):
     site = Site(fast / "site")
     plant(site.inputs, *KEYS)

@@ -9,9 +9,11 @@ from builders import done, failed, job, look, plant, tree
 
 from pipeline.errors import InputError, OutputError
 from pipeline.jobs import survey as module
+from pipeline.jobs.ledger import load_manifest
 from pipeline.jobs.manifest import Journal, save
 from pipeline.jobs.run import run
-from pipeline.jobs.survey import Options, load_manifest, tree_of
+from pipeline.jobs.survey import Options
+from pipeline.jobs.tree import tree_of
 from pipeline.jobs.watcher import Watcher
 
 

@@ -8,7 +8,8 @@ from pipeline.errors import OutputError
 from pipeline.jobs.manifest import NAME, Journal, load, save
 from pipeline.jobs.records import OutputFacts
 from pipeline.jobs.run import run
-from pipeline.jobs.survey import Options, tree_of
+from pipeline.jobs.survey import Options
+from pipeline.jobs.tree import tree_of
 from pipeline.jobs.verify import Difference, verify
 from pipeline.jobs.watcher import Watcher
 

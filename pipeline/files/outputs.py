@@ -14,7 +14,7 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -135,9 +135,8 @@ class Commit:
             file.write(data)
 
     def _temporary(self, final: Path) -> Path:
-        """A new name beside a file: of its name's hash, as the name may be as long as a name can be."""
-        name = hashlib.sha256(os.fsencode(final.name)).hexdigest()[:12]
-        return self._folder(final.parent) / DEBRIS.replace("*", f"{name}-{secrets.token_hex(4)}")
+        """A new name beside a file."""
+        return self._folder(final.parent) / DEBRIS.replace("*", f"{_mark(final.name)}-{secrets.token_hex(4)}")
 
     def _folder(self, folder: Path) -> Path:
         """Make a folder below the root, refusing one that a link has moved elsewhere."""
@@ -192,12 +191,23 @@ def put(path: Path, write: Callable[[BinaryIO], object]) -> None:
         raise
 
 
-def sweep(folder: Path) -> int:
-    """Remove what killed writers left in a folder; returns the number of files removed."""
+def sweep(folder: Path, finals: Iterable[str] | None = None) -> int:
+    """Remove what killed writers left in a folder; returns the number of files removed.
+
+    finals : remove only what was to become an output of one of these names.
+    """
     debris = list(folder.glob(DEBRIS))
+    if finals is not None:
+        marks = {_mark(name) for name in finals}
+        debris = [path for path in debris if path.name.split("-")[1] in marks]
     for path in debris:
         path.unlink(missing_ok=True)
     return len(debris)
+
+
+def _mark(name: str) -> str:
+    """What stands for a file's name in that of its temporary file: itself may be too long."""
+    return hashlib.sha256(os.fsencode(name)).hexdigest()[:12]
 
 
 def flush_folder(folder: Path) -> None:

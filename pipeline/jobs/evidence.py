@@ -5,6 +5,7 @@ import json
 import os
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,18 +23,21 @@ _HASHERS = 8  # threads; reading and hashing let go of the interpreter's lock
 class Evidence:
     """Answers about the trees of one job; each costs, so the plan asks only what it needs.
 
-    input_root, output_root, state : folders; the last is the output root's `.segpipe`.
-    started : the run's start, in ns since 1970.
+    input_root, output_root, state : folders; the last is the output root's `.segpipe`, or a shard's
+    below it. started : the run's start, in ns since 1970. base : where a shard looks besides.
     """
 
-    def __init__(self, input_root: Path, output_root: Path, state: Path, started: int) -> None:
+    def __init__(
+        self, input_root: Path, output_root: Path, state: Path, started: int, base: Path | None = None
+    ) -> None:
         self._input_root = input_root
         self._output_root = str(output_root)
-        self._recipes = state / "recipes"
+        self._recipes = [folder / "recipes" for folder in dict.fromkeys((state, base or state))]
         self._started = started
         self._digests: dict[str, str | ImageError] = {}
         self._bytes_read = 0
-        self.cache = StatCache(state / "stats.msgpack")
+        own = state / "stats.msgpack"
+        self.cache = StatCache(own, *((base / own.name, own) if base and base != state else ()))
 
     def hash_ahead(self, entries: Iterable[Entry]) -> None:
         """Read those of the inputs that the stat cache cannot vouch for, several at a time."""
@@ -87,16 +91,17 @@ class Evidence:
 
     def old_recipe(self, digest: str) -> dict[str, Any] | None:
         """A recipe by its digest; None if it is not known any more."""
-        try:
-            found = json.loads((self._recipes / f"{digest}.json").read_bytes())
-        except (OSError, ValueError):
-            return None
-        return found if isinstance(found, dict) else None
+        for folder in self._recipes:
+            with suppress(OSError, ValueError):
+                found = json.loads((folder / f"{digest}.json").read_bytes())
+                if isinstance(found, dict):
+                    return found
+        return None
 
     def remember_recipe(self, content: dict[str, Any], digest: str) -> None:
         """Keep a recipe under its digest, to tell later what changed."""
         text = json.dumps(content, indent=1, sort_keys=True) + "\n"
-        write_whole(self._recipes / f"{digest}.json", text.encode())
+        write_whole(self._recipes[0] / f"{digest}.json", text.encode())
 
     def _cached(self, entry: Entry) -> str | None:
         return self.cache.digest(entry.key, entry.bytes, entry.mtime_ns, entry.inode)

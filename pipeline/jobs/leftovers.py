@@ -10,10 +10,13 @@ from pathlib import Path
 from pipeline.errors import OutputError
 from pipeline.files.outputs import DEBRIS, sweep
 from pipeline.jobs.clashes import ENDINGS
-from pipeline.jobs.lock import locked
+from pipeline.jobs.holding import held
+from pipeline.jobs.ledger import load_manifest
 from pipeline.jobs.manifest import Manifest, fold
+from pipeline.jobs.merging import fold_parts
 from pipeline.jobs.plan import Orphan
-from pipeline.jobs.survey import Survey, Tree, load_manifest
+from pipeline.jobs.survey import Survey
+from pipeline.jobs.tree import Tree
 
 WINGS = ("quantized", "labels", "palettes", "centers", "previews", "regions", "boundaries", "shared")
 _PLACES = (*WINGS, "previews/original", "previews/quantized")
@@ -63,11 +66,12 @@ def prune(found: Survey, leftovers: Leftovers) -> int:
     names one outside the output root.
     """
     tree = found.tree
-    with locked(tree.state):
+    with held(tree):
         if found.outdated():
             raise OutputError(f"{tree.outputs} has changed since it was looked at; prune again")
         try:
             sweep_state(tree)
+            fold_parts(tree)
             removed = sum(_remove(tree.outputs, path) for path in leftovers.files())
             if leftovers.orphans:
                 _forget(tree, {orphan.record.image for orphan in leftovers.orphans})
@@ -80,23 +84,27 @@ def prune(found: Survey, leftovers: Leftovers) -> int:
 
 def sweep_state(tree: Tree) -> None:
     """Remove what a killed run or prune left beside its own files. Needs the lock."""
-    for folder in (tree.outputs, tree.state, tree.state / "recipes", tree.state / "runs"):
+    for folder in (tree.book, tree.state, tree.state / "recipes", tree.state / "runs"):
         sweep(folder)
 
 
 def sweep_outputs(tree: Tree, unfinished: set[str]) -> None:
     """Remove what a killed run left beside the final names it was about to replace. Needs the lock.
 
-    unfinished : the images that it had begun.
+    unfinished : the images that it had begun. A shard removes what its own images left, for others
+    may be at work in the same folders.
     """
-    folders: set[Path] = set()
-    for path in (f"{place}/{key}" for key in unfinished for place in _PLACES):
-        with suppress(OutputError):  # a forged journal names what is not ours
-            folders.add(inside(tree.outputs, path).parent)
+    folders: dict[Path, set[str]] = {}
+    for key in unfinished:
+        name = key.rpartition("/")[2]
+        for place in _PLACES:
+            with suppress(OutputError):  # a forged journal names what is not ours
+                folder = inside(tree.outputs, f"{place}/{key}").parent
+                folders.setdefault(folder, set()).update(name + ending for ending in ENDINGS)
     if unfinished:
-        folders.add(tree.outputs / "shared")  # a palette of the whole job is next to no image's
-    for folder in sorted(folders):
-        sweep(folder)
+        folders[tree.outputs / "shared"] = set()  # a palette of the whole job is next to no image's
+    for folder, finals in sorted(folders.items()):
+        sweep(folder, finals if tree.shard else None)
 
 
 def inside(root: Path, path: str) -> Path:

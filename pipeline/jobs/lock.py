@@ -80,16 +80,17 @@ def _holder(state: Path) -> tuple[str, str] | None:
 
 def _held(state: Path) -> str:
     path = _path(state)
+    what = state if state.parent.name == "shards" else state.parent
     holder = _holder(state)
     try:
         since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(path.stat().st_mtime))
     except OSError:
         holder = None
     if holder is None:
-        return f"{state.parent} is held by another run (its lock is {path}); wait for it to end"
+        return f"{what} is held by another run (its lock is {path}); wait for it to end"
     pid, host = holder
     mine = " (this very process)" if pid == str(os.getpid()) else ""
     return (
-        f"{state.parent} is held by another run: process {pid}{mine} on {host} since {since}; "
+        f"{what} is held by another run: process {pid}{mine} on {host} since {since}; "
         f"wait for it to end, or, if that process is gone for good, remove {path}"
     )

@@ -16,6 +16,7 @@ from pipeline.files.outputs import flush_folder, write_whole
 from pipeline.jobs.records import Record, from_line, to_line
 
 NAME = "manifest.jsonl"
+_BEGUN = b'{"begun"'
 
 
 class Manifest(NamedTuple):
@@ -76,6 +77,11 @@ def fold(root: Path, journal: Path, records: Iterable[Record], unfinished: Itera
         flush_folder(journal.parent)
 
 
+def is_folded(journal: Path) -> bool:
+    """Whether a journal tells of nothing but outputs that may be half replaced, if it is there at all."""
+    return all(line.startswith(_BEGUN) for _, line in _lines(journal))
+
+
 class Journal:
     """The records of a run in progress, each on the disk before the next is awaited."""
 
@@ -113,7 +119,7 @@ def _begin_line(keys: Sequence[str]) -> bytes:
 
 
 def _replay(line: bytes, records: dict[str, Record], unfinished: set[str]) -> None:
-    if line.startswith(b'{"begun"'):
+    if line.startswith(_BEGUN):
         unfinished.update(msgspec.json.decode(line, type=_Begun).begun)
     else:
         record = from_line(line)

@@ -15,11 +15,13 @@ from typing import Any
 from pipeline.errors import OutputError, WorkerDied, WorkersLost
 from pipeline.jobs.bundles import bundle, choose_workers
 from pipeline.jobs.extras import require_extras
+from pipeline.jobs.holding import held
 from pipeline.jobs.inspection import marked
+from pipeline.jobs.ledger import Books
 from pipeline.jobs.leftovers import sweep_outputs, sweep_state
-from pipeline.jobs.lock import is_marked, locked
+from pipeline.jobs.lock import is_marked
 from pipeline.jobs.losses import lost
-from pipeline.jobs.manifest import Journal, fold
+from pipeline.jobs.merging import fold_parts
 from pipeline.jobs.parted import forget_gone
 from pipeline.jobs.records import Record
 from pipeline.jobs.routes import worker_count
@@ -51,13 +53,13 @@ def run(
     deadline = None if time_limit is None else time.monotonic() + time_limit
     found = survey(spec, options, started)
     if is_marked(found.tree.state):  # by a run at work, or one that was killed and may have left debris
-        with locked(found.tree.state):
+        with held(found.tree):
             sweep_state(found.tree)
     if not (found.plan.work or found.manifest.replayed or found.manifest.damaged):
         return _nothing_to_do(found, watcher, started)
     require_extras(spec.compute)
     with ExitStack() as stack:
-        stack.enter_context(locked(found.tree.state))
+        stack.enter_context(held(found.tree))
         if found.outdated():
             found = survey(spec, options, started)
         watcher.planned(found)
@@ -71,7 +73,7 @@ def _nothing_to_do(found: Survey, watcher: Watcher, started: int) -> Summary:
     watcher.planned(found)
     if found.evidence.worth_keeping and found.tree.state.exists():
         # A cache that cannot be written now costs the next run time, no more.
-        with suppress(OSError, OutputError), locked(found.tree.state):
+        with suppress(OSError, OutputError), held(found.tree):
             found.evidence.cache.save()
     summary = Summary.of(found)
     summary.seconds = (time.time_ns() - started) / 1e9
@@ -91,23 +93,23 @@ class _Run:
         self._stop = stop
         self._fail_fast = fail_fast
         self._summary = Summary.of(found)
-        self._records = dict(found.manifest.records)
-        self._unfinished = set(found.manifest.unfinished)  # images whose outputs may be half replaced
         self._routes = {route.decision.entry.key: route for route in found.routes}
 
     def execute(self) -> Summary:
         """Do the work, and fold what came of it into the manifest, whatever ends it."""
         tree = self._found.tree
         try:
+            if tree.shard is None:
+                fold_parts(tree)
             self._sweep()
             self._found.evidence.remember_recipe(self._found.request.recipe, self._found.request.digest)
-            journal = Journal(tree.journal)
+            books = Books(tree, self._found.manifest)
             try:
-                self._refuse(journal)
-                self._work(journal)
+                self._forget_gone(books)
+                self._refuse(books)
+                self._work(books)
             finally:
-                journal.close()
-                fold(tree.outputs, tree.journal, self._records.values(), self._unfinished)
+                books.close()
                 self._found.evidence.cache.forget_all_but({e.key for e in self._found.listing.entries})
                 self._found.evidence.cache.save()
             self._summary.seconds = (time.time_ns() - self._started) / 1e9
@@ -121,28 +123,30 @@ class _Run:
         return self._summary
 
     def _sweep(self) -> None:
-        """Remove what a killed run left.
-
-        Images that it had begun and that have gone since are forgotten: nobody knows what their
-        outputs are now, and as strays they can be pruned.
-        """
+        """Remove what killed runs have left; not the counts of large images that are to be done."""
         tree = self._found.tree
         sweep_state(tree)
-        sweep_outputs(tree, self._unfinished)
+        sweep_outputs(tree, self._found.manifest.unfinished)
         forget_gone(tree.state / "large", {entry.key for entry in self._found.listing.entries})
-        for key in self._unfinished - {entry.key for entry in self._found.listing.entries}:
-            self._unfinished.discard(key)
-            self._records.pop(key, None)
 
-    def _refuse(self, journal: Journal) -> None:
+    def _forget_gone(self, books: Books) -> None:
+        """Forget images that a killed run had begun and that have gone since.
+
+        Nobody knows what their outputs are now, and as strays they can be pruned. A shard cannot make
+        the manifest forget, and leaves it to the next run of the whole.
+        """
+        if self._found.tree.shard is None:
+            books.forget(books.unfinished - {entry.key for entry in self._found.listing.entries})
+
+    def _refuse(self, books: Books) -> None:
         """Record the images that are refused from their header; no worker is asked."""
         for key, route in list(self._routes.items()):
             record = route.foretold(self._found.request)
             if record is not None:
                 del self._routes[key]
-                self._keep([record], journal)
+                self._keep([record], books)
 
-    def _work(self, journal: Journal) -> None:
+    def _work(self, books: Books) -> None:
         if not self._routes or self._stop.asked:
             return
         routes = list(self._routes.values())
@@ -176,21 +180,21 @@ class _Run:
             if self._spec.quantize.scope == "image":
                 tasks = [Painting(tuple(r.decision.entry.key for r in group)) for group in bundle(routes)]
             else:
-                tasks = self._share(workers, large, settings, journal)
+                tasks = self._share(workers, large, settings, books)
             keys = [key for task in tasks for key in task.keys]
             self._watcher.started(len(keys), sum(self._routes[key].megapixels for key in keys))
             whole, parted = self._by_way(tasks)
-            for task, answer in self._each(workers, partial(process_bundle, settings), whole, journal):
+            for task, answer in self._each(workers, partial(process_bundle, settings), whole, books):
                 if isinstance(answer, Exception):
-                    self._fail(task.keys, answer, journal)
+                    self._fail(task.keys, answer, books)
                 else:
-                    self._take(answer, journal)
-            for task in self._stop.until(self._drawn(parted, journal)):
+                    self._take(answer, books)
+            for task in self._stop.until(self._drawn(parted, books)):
                 answer = large.process(task.keys[0], task.palette)
                 if isinstance(answer, Exception):
-                    self._fail(task.keys, answer, journal)
+                    self._fail(task.keys, answer, books)
                 elif answer is not None:
-                    self._take([answer], journal)
+                    self._take([answer], books)
             if not self._stop.asked:
                 large.forget()
 
@@ -202,13 +206,13 @@ class _Run:
         return ways
 
     def _each(
-        self, workers: Any, function: Callable[[Any], Any], tasks: list[Any], begun: Journal | None = None
+        self, workers: Any, function: Callable[[Any], Any], tasks: list[Any], begun: Books | None = None
     ) -> Iterator[tuple[Any, Any]]:
         """Do tasks; those whose worker died are tried again, to find out which is to blame.
 
         Image by image first; then one after the other, for who dies of a neighbour is innocent.
 
-        begun : the journal in which to note first that the outputs of a task's images are about to
+        begun : the books in which to note first that the outputs of a task's images are about to
         be replaced.
         """
         suspects: list[Any] = []
@@ -227,17 +231,13 @@ class _Run:
                 if not (isinstance(answer, WorkerDied) and self._stop.asked):  # who asked may have ended them
                     yield task, answer
 
-    def _drawn(self, tasks: list[Any], begun: Journal | None) -> Iterator[Any]:
+    def _drawn(self, tasks: list[Any], begun: Books | None) -> Iterator[Any]:
         for task in tasks:
             if begun is not None:
-                self._begin(task.keys, begun)
+                begun.begin(task.keys)
             yield task
 
-    def _begin(self, keys: tuple[str, ...], journal: Journal) -> None:
-        journal.begin(keys)
-        self._unfinished.update(keys)
-
-    def _share(self, workers: Any, large: Any, settings: Any, journal: Journal) -> list[Any]:
+    def _share(self, workers: Any, large: Any, settings: Any, books: Books) -> list[Any]:
         """Find the palettes that images share; returns the tasks of painting in them."""
         from pipeline.jobs.sharing import Sharing, fit_group
         from pipeline.jobs.tasks import count_bundle
@@ -255,56 +255,47 @@ class _Run:
             if answer is None:  # the run is to stop
                 continue
             if isinstance(answer, Exception):
-                settled |= self._fail(task.keys, answer, journal)
+                settled |= self._fail(task.keys, answer, books)
             else:
                 sharing.take(task.group, answer)
-                settled |= self._take(answer.failures, journal)
+                settled |= self._take(answer.failures, books)
         if self._stop.asked:
             return []
         fit = partial(fit_group, settings, scope)
         # Begun, for once its palette is replaced an image's record may name one that is no more.
-        for task, answer in self._each(workers, fit, sharing.fittings(settled), journal):
+        for task, answer in self._each(workers, fit, sharing.fittings(settled), books):
             if isinstance(answer, Exception):
-                settled |= self._fail(task.keys, answer, journal)
+                settled |= self._fail(task.keys, answer, books)
             else:
-                settled |= self._leave(sharing.settle(task.group, answer), journal)
-                self._part(sharing.parted(task.group, self._found.plan.orphans), journal)
+                settled |= self._leave(sharing.settle(task.group, answer), books)
+                books.part(sharing.parted(task.group, self._found.plan.orphans))
         return sharing.paintings(self._found.tree.outputs, settled)
 
-    def _leave(self, records: list[Record], journal: Journal) -> set[str]:
+    def _leave(self, records: list[Record], books: Books) -> set[str]:
         """Let images stay as they are, whose palette has been found to be what it was."""
-        journal.add(records)
-        keys = {record.image for record in records}
-        self._unfinished -= keys
+        books.leave(records)
         self._summary.spare(len(records))
-        return keys
+        return {record.image for record in records}
 
-    def _part(self, records: list[Record], journal: Journal) -> None:
-        """Keep the records of images that have gone, and so have no part in their palette any more."""
-        journal.add(records)
-        self._records |= {record.image: record for record in records}
-
-    def _take(self, outcomes: list[Any], journal: Journal) -> set[str]:
+    def _take(self, outcomes: list[Any], books: Books) -> set[str]:
         """Keep what came of some images; returns which they are."""
         for outcome in outcomes:
             if outcome.state is not None:
                 self._found.evidence.cache.learn(outcome.record.image, outcome.state, self._started)
-        return self._keep([outcome.record for outcome in outcomes], journal)
+        return self._keep([outcome.record for outcome in outcomes], books)
 
-    def _fail(self, keys: tuple[str, ...], error: Exception, journal: Journal) -> set[str]:
+    def _fail(self, keys: tuple[str, ...], error: Exception, books: Books) -> set[str]:
         routes = [self._routes[key] for key in keys]
         digests = [self._found.evidence.input_digest(route.decision.entry) for route in routes]
         request = self._found.request
         roots = (self._found.tree.outputs, self._found.tree.inputs)
         records = [lost(*one, error, request, roots) for one in zip(routes, digests, strict=True)]
-        return self._keep(records, journal)
+        return self._keep(records, books)
 
-    def _keep(self, records: list[Record], journal: Journal) -> set[str]:
+    def _keep(self, records: list[Record], books: Books) -> set[str]:
         """Put records on the disk, then count them and show them; returns which they are of."""
-        journal.add(records)
+        books.keep(records)
         for record in records:
-            self._records[record.image] = record
-            self._unfinished.discard(record.image)
             self._summary.count(record)
             self._watcher.finished(record)
             if self._fail_fast and record.status == "failed":

@@ -7,6 +7,7 @@ than the run that read it: one changed in the same instant could be changed agai
 It is only a cache: deleting it costs time, never correctness.
 """
 
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
@@ -31,14 +32,17 @@ _encode = msgspec.msgpack.Encoder().encode
 
 
 class StatCache:
-    """States of input files by key; `changed` tells whether there is anything to save."""
+    """States of input files by key; `changed` tells whether there is anything to save.
 
-    def __init__(self, path: Path) -> None:
+    path : where it is kept. more : others from which to learn, the last one knowing best.
+    """
+
+    def __init__(self, path: Path, *more: Path) -> None:
         self._path = path
-        try:
-            self._states = _decode(path.read_bytes())
-        except (OSError, ValueError):  # missing, torn or of another version: all files are read again
-            self._states = {}
+        self._states: dict[str, FileState] = {}
+        for file in (path, *more):
+            with suppress(OSError, ValueError):  # missing, torn, of another version: all files are read again
+                self._states |= _decode(file.read_bytes())
         self.changed = False
 
     def digest(self, key: str, size: int, mtime_ns: int, inode: int) -> str | None:

@@ -4,17 +4,20 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import InputError, OutputError
+from pipeline.errors import InputError, OutputError, SpecError
 from pipeline.files.listing import Listing, list_inputs
 from pipeline.files.patterns import Patterns
 from pipeline.jobs.clashes import without_clashes
 from pipeline.jobs.evidence import Evidence
-from pipeline.jobs.manifest import NAME, Manifest, load
+from pipeline.jobs.ledger import load_manifest
+from pipeline.jobs.manifest import NAME, Manifest
 from pipeline.jobs.plan import Plan, Request, decide
 from pipeline.jobs.recipe import recipe, recipe_digest
 from pipeline.jobs.routes import Route, choose_routes
 from pipeline.jobs.scopes import Group, Scope, gather, group_name
+from pipeline.jobs.shards import Shard
 from pipeline.jobs.spec import JobSpec
+from pipeline.jobs.tree import Tree, tree_of
 
 
 @dataclass(frozen=True)
@@ -23,31 +26,14 @@ class Options:
 
     only : patterns of the images to look at; none means all. force : do them whatever their
     state. retry_failed : also those that must fail again. check_outputs : compare outputs by
-    content, not by size alone.
+    content, not by size alone. shard : look at the images of this shard alone.
     """
 
     only: tuple[str, ...] = ()
     force: bool = False
     retry_failed: bool = False
     check_outputs: bool = False
-
-
-@dataclass(frozen=True)
-class Tree:
-    """Where a job's files are."""
-
-    inputs: Path
-    outputs: Path
-
-    @property
-    def state(self) -> Path:
-        """What is no output: journal, lock, stat cache, recipes, run records."""
-        return self.outputs / ".segpipe"
-
-    @property
-    def journal(self) -> Path:
-        """The records of a run in progress, or of one that was killed."""
-        return self.state / "journal.jsonl"
+    shard: Shard | None = None
 
 
 @dataclass(frozen=True)
@@ -69,20 +55,21 @@ class Survey:
         return self.seen != _state_of(self.tree)
 
 
-def tree_of(spec: JobSpec) -> Tree:
-    """The folders of a job."""
-    return Tree(Path(spec.input.root), Path(spec.output.root))
-
-
 def survey(spec: JobSpec, options: Options, started: int) -> Survey:
     """Look at a job's trees and plan.
 
     started : the run's start, in ns since 1970; a file changed since is not trusted by its stat.
 
     Raises InputError if the input root cannot be read or has no image for this job, OutputError
-    if the manifest cannot be read.
+    if the manifest cannot be read, SpecError if shards are asked of a job that cannot be parted.
     """
-    tree = tree_of(spec)
+    shard = options.shard
+    tree = tree_of(spec, shard)
+    if shard is not None and spec.quantize.scope != "image":
+        raise SpecError(
+            f"--shard {shard}: expected a job whose images have palettes of their own, found quantize.scope: "
+            f"{spec.quantize.scope}, where one palette is found for images of all shards; run it whole"
+        )
     listing = without_clashes(
         list_inputs(tree.inputs, spec.input.include, spec.input.exclude, spec.input.follow_symlinks)
     )
@@ -92,6 +79,8 @@ def survey(spec: JobSpec, options: Options, started: int) -> Survey:
     wanted = _wanted(options.only, listing, scope)
     if not any(wanted(entry.key) for entry in listing.entries):
         raise InputError(_nothing_found(tree, listing, options))
+    if shard is not None:  # after all were looked at: clashes of names are between shards, too
+        listing = listing._replace(entries=[entry for entry in listing.entries if shard.holds(entry.key)])
     content = recipe(spec)
     request = Request(
         recipe=content,
@@ -105,7 +94,7 @@ def survey(spec: JobSpec, options: Options, started: int) -> Survey:
         formats=tuple(spec.input.formats),
         max_pixels=int(spec.input.max_megapixels * 1e6),
     )
-    evidence = Evidence(tree.inputs, tree.outputs, tree.state, started)
+    evidence = Evidence(tree.inputs, tree.outputs, tree.state, started, tree.base)
     if not options.force:
         evidence.hash_ahead(request.to_compare(listing, manifest))
     decided = decide(listing, manifest, request, evidence)
@@ -119,20 +108,10 @@ def survey(spec: JobSpec, options: Options, started: int) -> Survey:
     return Survey(tree, listing, manifest, evidence, request, plan, routed, groups, seen)
 
 
-def load_manifest(tree: Tree) -> Manifest:
-    """Read the manifest and what a run in progress has added to it; OutputError if it cannot be."""
-    try:
-        return load(tree.outputs, tree.journal)
-    except OSError as error:
-        raise OutputError(
-            f"output root {tree.outputs}: expected a readable manifest, found: {error.strerror}; "
-            "check its permissions and those of its folder"
-        ) from error
-
-
 def _state_of(tree: Tree) -> tuple[object, ...]:
     """What tells one state of the records from another."""
-    return tuple(_stamp(path) for path in (tree.outputs / NAME, tree.journal))
+    books = [tree.whole, *([tree] if tree.shard else tree.parts)]
+    return tuple(_stamp(path) for book in books for path in (book.book / NAME, book.journal))
 
 
 def _stamp(path: Path) -> tuple[int, int, int] | None:

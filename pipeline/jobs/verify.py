@@ -5,10 +5,11 @@ from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+from pipeline.jobs.ledger import load_manifest
 from pipeline.jobs.leftovers import inside
 from pipeline.jobs.manifest import Manifest
 from pipeline.jobs.records import OutputFacts, Record
-from pipeline.jobs.survey import Tree, load_manifest
+from pipeline.jobs.tree import Tree
 
 _READERS = 8  # threads
 

@@ -141,7 +141,9 @@ def status_lines(found: Survey, leftovers: Leftovers) -> Iterator[str]:
     for record in records:
         if record.error:
             yield told(record)
-    if found.manifest.replayed:
+    for part in found.tree.parts:
+        yield f"shard {part.shard} has done images that are not yet in the manifest (see segpipe merge)"
+    if found.manifest.replayed and found.tree.journal.exists():
         yield "a run is at work, or was killed: its journal is not yet in the manifest"
     for line in found.manifest.damaged:
         yield f"damaged  {line}"

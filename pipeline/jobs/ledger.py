@@ -1,0 +1,95 @@
+"""All that is recorded of an output tree: the manifest, its journal, and the parts that shards keep.
+
+A part is newer than the manifest and its journal: a run of the whole job merges all parts before it
+records anything of its own. Parts of shards have no image in common.
+"""
+
+from pipeline.errors import OutputError
+from pipeline.jobs.manifest import Journal, Manifest, fold, is_folded, load
+from pipeline.jobs.records import Record
+from pipeline.jobs.tree import Tree
+
+
+def load_manifest(tree: Tree) -> Manifest:
+    """Read what is recorded, by runs in progress too; of a shard, of its images alone.
+
+    Raises OutputError if it cannot be read.
+    """
+    try:
+        whole = tree.whole
+        known = load(whole.outputs, whole.journal)
+        if tree.shard is None:
+            for part in tree.parts:
+                known = _with_part(known, part)
+            return known
+        # What is damaged of the whole is for a run of the whole to mend.
+        known = _with_part(known._replace(damaged=[]), tree)
+        return known._replace(
+            records={key: record for key, record in known.records.items() if tree.shard.holds(key)},
+            unfinished={key for key in known.unfinished if tree.shard.holds(key)},
+            replayed=not is_folded(tree.journal),
+        )
+    except OSError as error:
+        raise OutputError(
+            f"output root {tree.outputs}: expected a readable manifest, found: {error.strerror}; "
+            "check its permissions and those of its folder"
+        ) from error
+
+
+def _with_part(known: Manifest, tree: Tree) -> Manifest:
+    part = load(tree.book, tree.journal)
+    place = tree.state.relative_to(tree.base).as_posix()
+    return Manifest(
+        known.records | part.records,
+        known.unfinished - part.records.keys() | part.unfinished,
+        known.damaged + [f"{place}/{line}" for line in part.damaged],
+        replayed=True,
+    )
+
+
+class Books:
+    """The records of a run at work: each goes to the journal, all of them to the manifest at the end.
+
+    `unfinished` are the images whose outputs may be half replaced.
+    """
+
+    def __init__(self, tree: Tree, manifest: Manifest) -> None:
+        self.unfinished = set(manifest.unfinished)
+        self._tree = tree
+        # A shard's part says what its runs have done, and nothing that it does not know better.
+        known = load(tree.book, tree.journal) if tree.shard else manifest
+        self._records = dict(known.records)
+        self._journal = Journal(tree.journal)
+
+    def begin(self, keys: tuple[str, ...]) -> None:
+        """Note that the outputs of these images are about to be replaced."""
+        self._journal.begin(keys)
+        self.unfinished.update(keys)
+
+    def keep(self, records: list[Record]) -> None:
+        """Put on the disk what came of some images; their outputs are whole."""
+        self._journal.add(records)
+        for record in records:
+            self._records[record.image] = record
+            self.unfinished.discard(record.image)
+
+    def leave(self, records: list[Record]) -> None:
+        """Note that the outputs of some images are what they were."""
+        self._journal.add(records)
+        self.unfinished -= {record.image for record in records}
+
+    def part(self, records: list[Record]) -> None:
+        """Keep other records of images that have gone."""
+        self._journal.add(records)
+        self._records |= {record.image: record for record in records}
+
+    def forget(self, keys: set[str]) -> None:
+        """Know nothing of some images any more."""
+        for key in keys:
+            self.unfinished.discard(key)
+            self._records.pop(key, None)
+
+    def close(self) -> None:
+        """Fold the journal into the manifest."""
+        self._journal.close()
+        fold(self._tree.book, self._tree.journal, self._records.values(), self.unfinished)

@@ -1,0 +1,67 @@
+"""Folding the parts that shards keep into the manifest."""
+
+import shutil
+from typing import NamedTuple
+
+from pipeline.errors import OutputError
+from pipeline.files.outputs import flush_folder, write_whole
+from pipeline.jobs.holding import held
+from pipeline.jobs.ledger import load_manifest
+from pipeline.jobs.manifest import NAME, fold, load
+from pipeline.jobs.statcache import StatCache
+from pipeline.jobs.tree import Tree
+
+
+class Merged(NamedTuple):
+    """How many parts were folded into the manifest, and how many records they had."""
+
+    parts: int
+    records: int
+
+
+def merge(tree: Tree) -> Merged:
+    """Fold all parts into the manifest; nothing is written if there are none.
+
+    Raises OutputLocked if a run is at work, OutputError if the folders cannot be written.
+    """
+    if not tree.shards:
+        return Merged(0, 0)
+    with held(tree):
+        try:
+            return fold_parts(tree)
+        except OSError as error:
+            raise OutputError(
+                f"output root {tree.outputs}: could not be written: {error.strerror or error}; make room "
+                "or rights and merge again: nothing is lost"
+            ) from error
+
+
+def fold_parts(tree: Tree) -> Merged:
+    """Fold all parts into the manifest. Needs the lock.
+
+    Killed at whatever instant, it leaves parts that say what the manifest says, or are not in it yet.
+    """
+    parts, shards = tree.parts, tree.shards
+    if parts:
+        _fold(tree, parts)
+    records = sum(len(load(part.book, part.journal).records) for part in parts)
+    for shard in shards:
+        # In this order: the journal tells which of the records in the part do not hold any more.
+        for path in (shard.book / NAME, shard.journal):
+            if path.exists():
+                path.unlink()
+                flush_folder(shard.state)
+        shutil.rmtree(shard.state, ignore_errors=True)
+    return Merged(len(parts), records)
+
+
+def _fold(tree: Tree, parts: list[Tree]) -> None:
+    for part in parts:
+        for folder in ("recipes", "runs"):
+            for path in sorted((part.state / folder).glob("*.json")):
+                write_whole(tree.state / folder / path.name, path.read_bytes())
+    cache = StatCache(*(folder / "stats.msgpack" for folder in (tree.base, *(part.state for part in parts))))
+    cache.changed = True
+    cache.save()
+    known = load_manifest(tree)
+    fold(tree.outputs, tree.journal, known.records.values(), known.unfinished)

@@ -1,0 +1,57 @@
+"""Where a job's files are."""
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from pipeline.jobs.manifest import NAME
+from pipeline.jobs.shards import Shard, shards_in
+from pipeline.jobs.spec import JobSpec
+
+
+@dataclass(frozen=True)
+class Tree:
+    """The folders of a job, or of one shard of it."""
+
+    inputs: Path
+    outputs: Path
+    shard: Shard | None = None
+
+    @property
+    def base(self) -> Path:
+        """What is no output: journal, lock, stat cache, recipes, run records; and the shards' own."""
+        return self.outputs / ".segpipe"
+
+    @property
+    def state(self) -> Path:
+        """The same of a run: of a shard's, a folder of its own."""
+        return self.shard.state(self.base) if self.shard else self.base
+
+    @property
+    def journal(self) -> Path:
+        """The records of a run in progress, or of one that was killed."""
+        return self.state / "journal.jsonl"
+
+    @property
+    def book(self) -> Path:
+        """The folder of the manifest that a run writes: of a shard's, its part."""
+        return self.state if self.shard else self.outputs
+
+    @property
+    def whole(self) -> "Tree":
+        """The tree of the whole job."""
+        return replace(self, shard=None)
+
+    @property
+    def shards(self) -> list["Tree"]:
+        """The shards that have a state folder."""
+        return [replace(self, shard=shard) for shard in shards_in(self.base)]
+
+    @property
+    def parts(self) -> list["Tree"]:
+        """Those shards of which something is recorded that is not in the manifest."""
+        return [tree for tree in self.shards if (tree.state / NAME).exists() or tree.journal.exists()]
+
+
+def tree_of(spec: JobSpec, shard: Shard | None = None) -> Tree:
+    """The folders of a job, or of one shard of it."""
+    return Tree(Path(spec.input.root), Path(spec.output.root), shard)

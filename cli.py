@@ -4,7 +4,8 @@ import errno
 import re
 import sys
 import traceback
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +16,9 @@ from pipeline.errors import ExitCode, SegpipeError
 
 if TYPE_CHECKING:
     from pipeline.jobs.spec import JobSpec
+    from pipeline.jobs.summary import Summary
     from pipeline.jobs.survey import Options, Survey
+    from pipeline.views.reports import Report
 
 _JOB = click.argument("job", type=click.Path(path_type=Path))
 _SET = click.option(
@@ -48,21 +51,34 @@ class _Commands(click.Group):
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
+            raise
         except SegpipeError as error:
             click.echo(f"segpipe: error: {error}", err=True)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("segpipe: interrupted; what was finished is kept", err=True)
             ctx.exit(ExitCode.INTERRUPTED)
-        except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
-            raise
         except Exception as error:
-            if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
-                click.echo(f"segpipe: error: the output could not be written: {error.strerror}", err=True)
-                ctx.exit(ExitCode.OUTPUT_UNWRITABLE)
-            traceback.print_exc()
-            click.echo(f"segpipe {__version__}: a bug; please report it with the lines above", err=True)
-            ctx.exit(ExitCode.BUG)
+            code = _code_of(error)
+            if code is ExitCode.OUTPUT_UNWRITABLE:
+                told = error.strerror if isinstance(error, OSError) else error
+                click.echo(f"segpipe: error: the output could not be written: {told}", err=True)
+            else:
+                traceback.print_exc()
+                click.echo(f"segpipe {__version__}: a bug; please report it with the lines above", err=True)
+            ctx.exit(code)
+
+
+def _code_of(error: BaseException) -> ExitCode:
+    """The exit code that an error ends in."""
+    if isinstance(error, SegpipeError):
+        return error.exit_code
+    if isinstance(error, KeyboardInterrupt):
+        return ExitCode.INTERRUPTED
+    if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EIO, errno.EDQUOT):
+        return ExitCode.OUTPUT_UNWRITABLE
+    return ExitCode.BUG
 
 
 _CODES = "\b\nExit codes:\n" + "\n".join(
@@ -94,6 +110,8 @@ def _plan_options(command: Callable[..., Any]) -> Callable[..., Any]:
     metavar="TIME",
     help="Begin nothing more after TIME (seconds, or 45s, 90m, 5.5h); exit code 7 if work is left.",
 )
+@click.option("--summary", type=click.Path(path_type=Path), help="Write what the run came to, as JSON.")
+@click.option("--metrics", type=click.Path(path_type=Path), help="Write the same for Prometheus.")
 @click.option("--log-json", is_flag=True, help="Log as JSON lines.")
 @click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
 @_VERBOSE
@@ -101,25 +119,64 @@ def run(job: Path, overrides: tuple[str, ...], dry_run: bool, verbose: bool, **g
     """Do the images of JOB that are new or changed."""
     overrides += _compute_overrides(given.pop("workers"), given.pop("cluster"))
     watch = {name: given.pop(name) for name in ("log_json", "quiet")}
+    reports = {name: path for name in ("summary", "metrics") if (path := given.pop(name))}
     limits = {name: given.pop(name) for name in ("fail_fast", "time_limit")}
-    spec, options = _read(job, overrides, **given)
     if dry_run:
-        _show_plan(_survey(spec, options), as_json=False, verbose=verbose)
+        _show_plan(_survey(*_read(job, overrides, **given)), as_json=False, verbose=verbose)
         return
+    with _reported(reports, job, given["shard"] or "") as report:
+        spec, options = _read(job, overrides, **given)
+        summary = _run(spec, options, limits, verbose=verbose, **watch)
+        report.end(summary, summary.exit_code)
+    sys.exit(summary.exit_code)
+
+
+def _run(
+    spec: "JobSpec", options: "Options", limits: dict[str, Any], *, log_json: bool, quiet: bool, verbose: bool
+) -> "Summary":
+    """Run a job and tell of it on stderr."""
     from pipeline.jobs.run import run as run_job
     from pipeline.views.terminal import Bar, JsonLines, Quiet
     from pipeline.views.texts import closing_lines
 
-    silent = watch["quiet"] or sys.stderr is None
-    watcher = Quiet() if silent else JsonLines() if watch["log_json"] else Bar(verbose)
+    silent = quiet or sys.stderr is None
+    watcher = Quiet() if silent else JsonLines() if log_json else Bar(verbose)
     try:
         summary = run_job(spec, options, watcher, **limits)
     finally:
         watcher.close()
     if not silent or (summary.exit_code and sys.stderr is not None):
         for line in closing_lines(summary, told_already=not silent):
-            watcher.say(line) if watch["log_json"] and not silent else click.echo(line, err=True)
-    sys.exit(summary.exit_code)
+            watcher.say(line) if log_json and not silent else click.echo(line, err=True)
+    return summary
+
+
+@contextmanager
+def _reported(reports: dict[str, Path], job: Path, shard: str) -> "Iterator[Report]":
+    """Write the reports of a run, however it ends; a run that failed ends as it would without."""
+    from pipeline.views.metrics import metrics_text
+    from pipeline.views.reports import Report, expect_place, write_report
+
+    for name, path in reports.items():
+        expect_place(path, f"--{name}")
+    report, name = Report(), str(job.absolute())
+
+    def write() -> None:
+        texts = {"summary": report.json(name, shard), "metrics": metrics_text(report, name, shard).encode()}
+        for option, path in reports.items():
+            write_report(path, texts[option], f"--{option}")
+
+    try:
+        yield report
+    except BaseException as error:
+        code = _code_of(error)
+        report.end(None, code, str(error) if isinstance(error, SegpipeError) else code.meaning)
+        try:
+            write()
+        except SegpipeError as another:
+            click.echo(f"segpipe: error: {another}", err=True)
+        raise
+    write()
 
 
 @main.command()

@@ -28,6 +28,7 @@ class Summary:
 
     reasons : images by the reason of their decision. failing : those that were left alone because
     they must fail again. damaged : unreadable lines of the manifest or journal. signal, over : see `Stop`.
+    pixels : of the images that were done.
     """
 
     reasons: dict[str, int]
@@ -42,6 +43,7 @@ class Summary:
     seconds: float = 0.0
     signal: int | None = None
     over: bool = False
+    pixels: int = 0
 
     @classmethod
     def of(cls, found: Survey) -> "Summary":
@@ -65,6 +67,8 @@ class Summary:
     def count(self, record: Record) -> None:
         """Take in what came of one image."""
         self.done += record.status == "done"
+        if record.status == "done" and record.input is not None:
+            self.pixels += (record.input.width or 0) * (record.input.height or 0)
         self.skipped += record.status == "skipped"
         if record.status == "failed":
             self.failures.append(record)

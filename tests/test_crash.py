@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from trees import Site, age, contents, debris, picture, plant
+from trees import Site, age, contents, debris, picture, plant, snapshot
 
 REPO = Path(__file__).parents[1]
 PROGRAM = [sys.executable, str(REPO / "cli.py")]
@@ -591,5 +591,38 @@ def test_many_runs_at_once_end_in_one_tree(calm, job):
         assert process.returncode in (0, 4), told
         assert "Traceback" not in told
     assert 0 in ends
+    assert contents(job.outputs) == calm[1]
+    assert debris(job.outputs) == []
+
+
+@pytest.mark.slow
+def test_shards_at_once_of_which_some_are_killed(calm, job):
+    """As tasks of an array job: at once, in any order, each again until it is through."""
+    shards = [f"{number}/3" for number in (2, 3, 1)]
+    several = [start(job, "--shard", shard, "--workers", "1") for shard in shards]
+    time.sleep(random.uniform(0.5, 4))  # noqa: S311
+    several[0].kill()
+    for process in several:
+        process.communicate(timeout=120)
+    assert [process.returncode for process in several[1:]] == [0, 0]
+    part_of(job, *shards)
+    before = snapshot(job.outputs)
+    part_of(job, *shards)
+    assert snapshot(job.outputs) == before
+    assert job.call("merge").exit_code == 0
+    assert contents(job.outputs) == calm[1]
+    assert debris(job.outputs) == []
+    assert job.call("plan", "--check").exit_code == 0
+
+
+@pytest.mark.slow
+def test_a_run_of_the_whole_and_shards_at_once_end_in_one_tree(calm, job):
+    """Whoever is barred says so and has written nothing; it may be all of them."""
+    several = [start(job, *words) for words in ((), ("--shard", "1/2"), (), ("--shard", "2/2"))]
+    for process in several:
+        _, told = process.communicate(timeout=120)
+        assert process.returncode in (0, 4), told
+        assert "Traceback" not in told
+    job.run()
     assert contents(job.outputs) == calm[1]
     assert debris(job.outputs) == []

@@ -1,5 +1,6 @@
 """Shards: each image is in one, all of them together make the tree of one run, and nobody is in the way."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -13,6 +14,8 @@ from test_lock import end, hold
 from trees import Site, contents, debris, picture, plant, segpipe, snapshot
 
 from pipeline.errors import SpecError
+from pipeline.files.outputs import Commit
+from pipeline.jobs.manifest import Journal
 from pipeline.jobs.shards import Shard, shards_in
 
 KEYS = tuple(f"{folder}{number}.png" for folder in ("", "deep/") for number in range(8))
@@ -219,6 +222,24 @@ def test_a_damaged_part_costs_its_images(site, expected):
     assert len(site.reasons()) == 1
     site.run(code=1)
     assert contents(site.outputs) == expected
+
+
+def test_a_shard_sweeps_what_its_own_images_left_and_nothing_else(site):
+    """What looks like debris in a folder may be what another shard is about to publish there."""
+    mine = next(key for key in KEYS if Shard(1, COUNT).holds(key) and "/" not in key)
+    other = next(key for key in KEYS if not Shard(1, COUNT).holds(key) and "/" not in key)
+    shard_run(site, 1)
+    journal = Journal(Shard(1, COUNT).state(site.state) / "journal.jsonl")
+    journal.begin([mine])
+    journal.close()
+    commit = Commit(site.outputs)
+    for key in (mine, other):
+        commit.stage(key, {f"{wing}/{key}.png": b"new" for wing in ("quantized", "previews/original")})
+    assert len(debris(site.outputs)) == 4
+    shard_run(site, 1)
+    mark = hashlib.sha256(f"{other}.png".encode()).hexdigest()[:12]
+    assert all(f".segpipe-{mark}-" in path for path in debris(site.outputs))
+    assert len(debris(site.outputs)) == 2
 
 
 def test_prune_takes_parts_in(site):

@@ -10,7 +10,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-from pipeline.errors import SpecError
+from pipeline.errors import OutputError, SpecError
 
 
 @dataclass(frozen=True, order=True)
@@ -43,10 +43,18 @@ class Shard:
 
 
 def shards_in(base: Path) -> list[Shard]:
-    """The shards that have a state folder, in order, below that of an output root."""
+    """The shards that have a state folder, in order, below that of an output root.
+
+    Raises OutputError if that cannot be read.
+    """
     try:
         names = [path.name for path in (base / "shards").iterdir()]
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        raise OutputError(
+            f"output root {base.parent}: expected a readable folder, found: {error.strerror}; "
+            "check its permissions"
+        ) from error
     found = (re.fullmatch(r"([1-9][0-9]{0,5})-of-([1-9][0-9]{0,5})", name) for name in names)
     return sorted(Shard(int(words[1]), int(words[2])) for words in found if words)

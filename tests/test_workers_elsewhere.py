@@ -401,9 +401,9 @@ BY_JOBS = (
 
 
 @pytest.mark.slow
-def test_jobs_of_a_batch_system_do_the_work_and_are_cancelled(alone, site, slurm):
-    prologue = f"compute.batch.script_prologue=[touch {slurm}/prologue]"
-    with running(site, *BY_JOBS, "--workers", "2", "--set", prologue) as process:
+def test_jobs_of_a_batch_system_do_the_work_and_are_cancelled(alone, site, slurm, monkeypatch):
+    monkeypatch.setenv("DASK_JOBQUEUE__SLURM__JOB_SCRIPT_PROLOGUE", f"['touch {slurm}/prologue']")
+    with running(site, *BY_JOBS, "--workers", "2") as process:
         _, told = process.communicate(timeout=90)
     assert process.returncode == 0, told
     assert contents(site.outputs) == alone[1]

@@ -4,7 +4,8 @@ import shutil
 from importlib.util import find_spec
 
 from pipeline.errors import SpecError
-from pipeline.jobs.spec_compute import BATCH, Compute
+from pipeline.jobs.spec_batch import BATCH
+from pipeline.jobs.spec_compute import Compute
 
 _OF_KIND = {
     "ssh": ("asyncssh", "ssh"),

@@ -3,8 +3,9 @@
 import re
 from typing import Annotated, Literal
 
-from pydantic import AfterValidator, Field, ValidationInfo, field_validator
+from pydantic import Field, ValidationInfo, field_validator
 
+from pipeline.jobs.spec_batch import BATCH, Batch, Memory, Word, check_directives
 from pipeline.jobs.spec_mistakes import WrongKeyError
 from pipeline.jobs.spec_sections import Number, Root, Section
 
@@ -15,19 +16,8 @@ Kind = Literal[
 HERE = ("auto", "inline", "threads", "local")
 """The kinds whose workers are on this machine, and of this program, by their nature."""
 
-BATCH = ("slurm", "pbs", "sge", "lsf", "htcondor")
-"""The kinds whose workers are jobs of a batch system."""
-
 _PATIENCE = {"kubernetes": 600.0, **dict.fromkeys(BATCH, 3600.0)}  # seconds; a queue may be long
 _SOON = 60.0
-# Of HTCondor's submit description these do more than describe: they read, run or choose where to run.
-_NOT_FOR_JOBS = ("include", "queue", "universe", "executable", "arguments")
-
-
-def _one_line(text: str) -> str:
-    if not text.strip() or not text.isprintable():
-        raise ValueError(f"expected one line of text, found {text!r}")
-    return text
 
 
 def _bytes(memory: str) -> int:
@@ -36,13 +26,6 @@ def _bytes(memory: str) -> int:
     return int(float(number) * (1024 if "i" in unit else 1000) ** "BKMGT".index(unit[0].upper()))
 
 
-Line = Annotated[str, AfterValidator(_one_line)]
-Word = Annotated[str, Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_.:@/+-]*$", examples=["name"])]
-Program = Annotated[str, Field(pattern=r"^[A-Za-z0-9_./~+-]+$", examples=["/opt/segpipe/bin/python"])]
-Walltime = Annotated[str, Field(pattern=r"^([0-9]+-)?[0-9]{1,3}:[0-9]{2}:[0-9]{2}$", examples=["04:00:00"])]
-Memory = Annotated[
-    str, Field(pattern=r"^[0-9]*[1-9][0-9]*(\.[0-9]+)? ?([kKMGT]i?)?B$", examples=["4GiB", "500MB"])
-]
 Address = Annotated[str, Field(pattern=r"^[a-z]+://\S+$", examples=["tcp://host:8786"])]
 
 
@@ -85,9 +68,6 @@ class Ssh(Section):
     known_hosts: Root | None = Field(
         default=None, description="File of the machines' public keys. null: ~/.ssh/known_hosts."
     )
-    python: Program | None = Field(
-        default=None, description="Python that has segpipe, on the machines. null: the path of this one."
-    )
 
 
 class Adaptive(Section):
@@ -105,45 +85,6 @@ class Adaptive(Section):
         if maximum is not None and maximum < minimum:
             raise ValueError(f"expected at least the minimum, {minimum}, found {maximum}")
         return maximum
-
-
-class Batch(Section):
-    """``compute.batch``: what each job of a batch system asks for."""
-
-    queue: Word | None = Field(
-        default=None, description="Queue, or SLURM's partition. null: the system's own."
-    )
-    account: Word | None = Field(default=None, description="Account, or project, that is charged.")
-    walltime: Walltime | None = Field(
-        default=None,
-        description="Longest time of a job, hours:minutes:seconds. Its workers end in good order before "
-        "it is over, and others take their place. null: what Dask's configuration says, else half an hour.",
-    )
-    processes: int = Field(default=1, ge=1, description="Workers of each job.")
-    cores: int | None = Field(
-        default=None, ge=1, description="Cores of each job. null: processes × compute.threads_per_worker."
-    )
-    memory: Memory | None = Field(
-        default=None, description="Memory of each job. null: processes × compute.memory_per_worker."
-    )
-    interface: Word | None = Field(
-        default=None,
-        description="Network interface, such as ib0, of this machine and the nodes. null: this machine "
-        "listens at the one address by which others reach it.",
-    )
-    python: Program | None = Field(
-        default=None, description="Python that has segpipe, on the nodes. null: the path of this one."
-    )
-    job_extra: list[Line] = Field(
-        default=[],
-        description="Further directives of each job, such as '--qos=low'; for HTCondor, such as "
-        "'+Group = \"x\"'.",
-    )
-    script_prologue: list[Line] = Field(
-        default=[],
-        description="Shell commands, such as 'module load python', that each job runs on its node before the "
-        "worker starts. Nothing of them is run on this machine.",
-    )
 
 
 class Volume(Section):
@@ -279,8 +220,7 @@ class Compute(Section):
         if kind == "sge" and batch.cores is not None:
             message = "SGE gives cores by parallel environments; say it in job_extra, such as '-pe smp 4'"
             raise WrongKeyError("cores", message)
-        if kind == "htcondor":
-            _check_condor(batch)
+        check_directives(kind, batch)
         return batch
 
     @field_validator("kubernetes")
@@ -303,15 +243,3 @@ class Compute(Section):
     def patience(self) -> float:
         """Seconds to wait for a cluster, and for a worker while there is none."""
         return self.timeout or _PATIENCE.get(self.cluster, _SOON)
-
-
-def _check_condor(batch: Batch) -> None:
-    for key in ("queue", "account"):
-        if getattr(batch, key) is not None:
-            raise WrongKeyError(key, "HTCondor has none; leave it out, or say it in job_extra")
-    for number, line in enumerate(batch.job_extra):
-        name = line.partition("=")[0].strip()
-        if "=" not in line or not re.fullmatch(r"\+?[A-Za-z_][A-Za-z0-9_.]*", name):
-            raise WrongKeyError("job_extra", f"expected 'name = value' at {number}, found {line!r}")
-        if name.lower() in _NOT_FOR_JOBS:
-            raise WrongKeyError("job_extra", f"'{name}' is not for a job file to say; leave it out")

@@ -49,10 +49,8 @@ def job_options(compute: Compute) -> dict[str, Any]:
         "memory": f"{memory} B",
         "processes": batch.processes,  # else a guess: the square root of the cores
         "job_name": "segpipe",
-        "python": batch.python,
         "interface": batch.interface,
-        "job_extra_directives": extra,
-        "job_script_prologue": list(batch.script_prologue),
+        "job_extra_directives": extra or None,  # then what Dask's configuration says
         "worker_extra_args": ["--no-dashboard", *_lifetime(walltime)],
         "death_timeout": compute.patience,
         "scheduler_options": {

@@ -12,7 +12,8 @@ from pipeline.errors import WorkersLost
 from pipeline.jobs.clusters import batch, kubernetes, local, ssh
 from pipeline.jobs.clusters.encryption import security_of
 from pipeline.jobs.memory import HABITS
-from pipeline.jobs.spec_compute import BATCH, Compute
+from pipeline.jobs.spec_batch import BATCH
+from pipeline.jobs.spec_compute import Compute
 
 _GLANCE = 0.2  # seconds between looks at a file that is not there yet
 _SOON = "50ms"

@@ -3,6 +3,7 @@
 As distributed's SSHCluster does it, but that each listens at its machine's address, not at all of them.
 """
 
+import os
 import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -11,6 +12,9 @@ from typing import Any
 from pipeline.errors import WorkersLost
 from pipeline.jobs.clusters.waiting import within
 from pipeline.jobs.spec_compute import Compute
+
+PYTHON = "SEGPIPE_SSH_PYTHON"
+"""The variable that tells of a Python there other than that of this process: no job file may."""
 
 
 @contextmanager
@@ -26,12 +30,12 @@ def open_cluster(count: int, compute: Compute) -> Iterator[Any]:
     except TimeoutError as error:
         raise WorkersLost(
             f"compute.ssh.hosts {hosts}: no scheduler and workers within {compute.patience:g} s; check that "
-            "they can be reached, and compute.ssh.python"
+            f"they can be reached, and {PYTHON}"
         ) from error
     except (OSError, RuntimeError, asyncssh.Error) as error:
         raise WorkersLost(
             f"compute.ssh.hosts {hosts}: no scheduler and workers could be started: {error}; check that you "
-            "can log in without a password, and compute.ssh.python"
+            f"can log in without a password, and {PYTHON}"
         ) from error
     with cluster:
         yield cluster
@@ -54,7 +58,12 @@ def ssh_spec(count: int, compute: Compute) -> dict[str, Any]:
 
     def options(host: str, more: dict[str, Any]) -> dict[str, Any]:
         given = {"host": places[host], **wire, **more}
-        return {"address": host, "connect_options": login, "remote_python": ssh.python, "kwargs": given}
+        return {
+            "address": host,
+            "connect_options": login,
+            "remote_python": os.environ.get(PYTHON),
+            "kwargs": given,
+        }
 
     work: dict[str, Any] = {
         "nthreads": compute.threads_per_worker,

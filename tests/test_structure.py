@@ -255,3 +255,15 @@ def test_importing_the_package_loads_nothing():
     loaded = {name.partition(".")[0] for name in done.stdout.split()}
     assert not loaded & {*HEAVY, "numpy", "PIL", "yaml", "click"}
     assert "pipeline" in loaded
+
+
+def test_nothing_lies_about_at_the_top():
+    """What a command has left there is easily taken along by a commit."""
+    listed = subprocess.run(["git", "ls-files"], cwd=REPO, capture_output=True, text=True, check=False)
+    if listed.returncode:
+        pytest.skip("not a clone")
+    top = {path.partition("/")[0] for path in listed.stdout.splitlines()}
+    assert top == {
+        ".ci", ".gitignore", "CHANGELOG.md", "LICENSE", "README.md", "cli.py", "configs", "pipeline",
+        "pyproject.toml", "sample_data", "tests",
+    }  # fmt: skip

@@ -250,7 +250,7 @@ def merge(job: Path, overrides: tuple[str, ...]) -> None:
     from pipeline.jobs.tree import tree_of
 
     spec, _ = _read(job, overrides)
-    merged = merge_parts(tree_of(spec))
+    merged = merge_parts(tree_of(spec), _tell)
     click.echo(f"{merged.parts} parts with {merged.records} images merged", err=True)
 
 
@@ -280,7 +280,7 @@ def prune(job: Path, overrides: tuple[str, ...], dry_run: bool, max_delete: int)
         )
     for path in files:
         click.echo(plain(path))
-    removed = 0 if dry_run or not len(left) else leftovers.prune(found, left)
+    removed = 0 if dry_run or not len(left) else leftovers.prune(found, left, _tell)
     click.echo(f"{len(left.orphans)} orphans, {len(left.strays)} strays, {removed} files removed", err=True)
 
 
@@ -326,6 +326,10 @@ def init(images: Path, job: Path, output: Path | None) -> None:
     except OSError as error:
         raise OutputError(f"{job}: could not be written: {error.strerror}; choose another name") from error
     click.echo(f"{job} is ready: segpipe run {job}", err=True)
+
+
+def _tell(text: str) -> None:
+    click.echo(text, err=True)
 
 
 def _read(job: Path, overrides: tuple[str, ...], **given: Any) -> "tuple[JobSpec, Options]":

@@ -5,6 +5,7 @@ records anything of its own. Parts of shards have no image in common.
 """
 
 from pipeline.errors import OutputError
+from pipeline.jobs.lock import Hold
 from pipeline.jobs.manifest import Journal, Manifest, fold, is_folded, load
 from pipeline.jobs.records import Record
 from pipeline.jobs.tree import Tree
@@ -50,12 +51,14 @@ def _with_part(known: Manifest, tree: Tree) -> Manifest:
 class Books:
     """The records of a run at work: each goes to the journal, all of them to the manifest at the end.
 
-    `unfinished` are the images whose outputs may be half replaced.
+    `unfinished` are the images whose outputs may be half replaced. hold : the lock. Once it is lost the
+    books are another's: nothing is written to them any more, and all that would raises OutputLocked.
     """
 
-    def __init__(self, tree: Tree, manifest: Manifest) -> None:
+    def __init__(self, tree: Tree, manifest: Manifest, hold: Hold) -> None:
         self.unfinished = set(manifest.unfinished)
         self._tree = tree
+        self._hold = hold
         # A shard's part says what its runs have done, and nothing that it does not know better.
         known = load(tree.book, tree.journal) if tree.shard else manifest
         self._records = dict(known.records)
@@ -63,11 +66,13 @@ class Books:
 
     def begin(self, keys: tuple[str, ...]) -> None:
         """Note that the outputs of these images are about to be replaced."""
+        self._hold.expect()
         self._journal.begin(keys)
         self.unfinished.update(keys)
 
     def keep(self, records: list[Record]) -> None:
         """Put on the disk what came of some images; their outputs are whole."""
+        self._hold.expect()
         self._journal.add(records)
         for record in records:
             self._records[record.image] = record
@@ -75,11 +80,13 @@ class Books:
 
     def leave(self, records: list[Record]) -> None:
         """Note that the outputs of some images are what they were."""
+        self._hold.expect()
         self._journal.add(records)
         self.unfinished -= {record.image for record in records}
 
     def part(self, records: list[Record]) -> None:
         """Keep other records of images that have gone."""
+        self._hold.expect()
         self._journal.add(records)
         self._records |= {record.image: record for record in records}
 
@@ -92,4 +99,5 @@ class Books:
     def close(self) -> None:
         """Fold the journal into the manifest."""
         self._journal.close()
+        self._hold.confirm()
         fold(self._tree.book, self._tree.journal, self._records.values(), self.unfinished)

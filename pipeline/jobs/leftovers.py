@@ -12,6 +12,7 @@ from pipeline.files.outputs import DEBRIS, sweep
 from pipeline.jobs.clashes import ENDINGS
 from pipeline.jobs.holding import held
 from pipeline.jobs.ledger import load_manifest
+from pipeline.jobs.lock import Say
 from pipeline.jobs.manifest import Manifest, fold
 from pipeline.jobs.merging import fold_parts
 from pipeline.jobs.plan import Orphan
@@ -59,20 +60,25 @@ def find_leftovers(found: Survey) -> Leftovers:
     return Leftovers(found.plan.orphans, strays, frozenset(owned))
 
 
-def prune(found: Survey, leftovers: Leftovers) -> int:
+def prune(found: Survey, leftovers: Leftovers, say: Say = lambda text: None) -> int:
     """Remove leftovers, files before records; returns the number of files removed.
 
+    say : see `held`.
     Raises OutputLocked if a run is at work, OutputError if a file cannot be removed or a record
     names one outside the output root.
     """
     tree = found.tree
-    with held(tree):
+    with held(tree, say) as hold:
         if found.outdated():
             raise OutputError(f"{tree.outputs} has changed since it was looked at; prune again")
         try:
             sweep_state(tree)
             fold_parts(tree)
-            removed = sum(_remove(tree.outputs, path) for path in leftovers.files())
+            removed = 0
+            for path in leftovers.files():
+                hold.expect()
+                removed += _remove(tree.outputs, path)
+            hold.confirm()
             if leftovers.orphans:
                 _forget(tree, {orphan.record.image for orphan in leftovers.orphans})
         except OSError as error:

@@ -1,12 +1,14 @@
 """Folding the parts that shards keep into the manifest."""
 
 import shutil
+from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import OutputError
 from pipeline.files.outputs import flush_folder, write_whole
 from pipeline.jobs.holding import held
 from pipeline.jobs.ledger import load_manifest
+from pipeline.jobs.lock import Say
 from pipeline.jobs.manifest import NAME, fold, load
 from pipeline.jobs.statcache import StatCache
 from pipeline.jobs.tree import Tree
@@ -19,14 +21,14 @@ class Merged(NamedTuple):
     records: int
 
 
-def merge(tree: Tree) -> Merged:
+def merge(tree: Tree, say: Say = lambda text: None) -> Merged:
     """Fold all parts into the manifest; nothing is written if there are none.
 
-    Raises OutputLocked if a run is at work, OutputError if the folders cannot be written.
+    say : see `held`. Raises OutputLocked if a run is at work, OutputError if the folders cannot be written.
     """
     if not tree.shards:
         return Merged(0, 0)
-    with held(tree):
+    with held(tree, say):
         try:
             return fold_parts(tree)
         except OSError as error:
@@ -57,11 +59,20 @@ def fold_parts(tree: Tree) -> Merged:
 
 def _fold(tree: Tree, parts: list[Tree]) -> None:
     for part in parts:
-        for folder in ("recipes", "runs"):
-            for path in sorted((part.state / folder).glob("*.json")):
-                write_whole(tree.state / folder / path.name, path.read_bytes())
+        for path in sorted((part.state / "recipes").glob("*.json")):
+            write_whole(tree.state / "recipes" / path.name, path.read_bytes())
+        for path in sorted((part.state / "runs").glob("*.json")):
+            _keep_run(path, tree.state / "runs", part.state.name)
     cache = StatCache(*(folder / "stats.msgpack" for folder in (tree.base, *(part.state for part in parts))))
     cache.changed = True
     cache.save()
     known = load_manifest(tree)
     fold(tree.outputs, tree.journal, known.records.values(), known.unfinished)
+
+
+def _keep_run(path: Path, folder: Path, shard: str) -> None:
+    """Put the record of a run beside all others, in the place of none; doing it again changes nothing."""
+    data, new = path.read_bytes(), folder / path.name
+    if new.exists() and new.read_bytes() != data:
+        new = new.with_stem(f"{new.stem}-{shard}")
+    write_whole(new, data)

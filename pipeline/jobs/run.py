@@ -19,7 +19,7 @@ from pipeline.jobs.holding import held
 from pipeline.jobs.inspection import marked
 from pipeline.jobs.ledger import Books
 from pipeline.jobs.leftovers import sweep_outputs, sweep_state
-from pipeline.jobs.lock import is_marked
+from pipeline.jobs.lock import Hold, is_marked
 from pipeline.jobs.losses import lost
 from pipeline.jobs.merging import fold_parts
 from pipeline.jobs.parted import forget_gone
@@ -53,19 +53,20 @@ def run(
     deadline = None if time_limit is None else time.monotonic() + time_limit
     found = survey(spec, options, started)
     if is_marked(found.tree.state):  # by a run at work, or one that was killed and may have left debris
-        with held(found.tree):
+        with held(found.tree, watcher.say):
             sweep_state(found.tree)
     if not (found.plan.work or found.manifest.replayed or found.manifest.damaged):
         return _nothing_to_do(found, watcher, started)
     require_extras(spec.compute)
     with ExitStack() as stack:
-        stack.enter_context(held(found.tree))
+        hold = stack.enter_context(held(found.tree, watcher.say))
         if found.outdated():
             found = survey(spec, options, started)
         watcher.planned(found)
         stop = Stop(deadline, watcher.say)
+        hold.tell_of_loss(stop.ask)
         stack.enter_context(on_signals(stop, watcher.say))
-        return _Run(spec, found, watcher, stop, fail_fast, started).execute()
+        return _Run(spec, found, watcher, stop, fail_fast, started).execute(hold)
 
 
 def _nothing_to_do(found: Survey, watcher: Watcher, started: int) -> Summary:
@@ -95,15 +96,15 @@ class _Run:
         self._summary = Summary.of(found)
         self._routes = {route.decision.entry.key: route for route in found.routes}
 
-    def execute(self) -> Summary:
-        """Do the work, and fold what came of it into the manifest, whatever ends it."""
+    def execute(self, hold: Hold) -> Summary:
+        """Do the work, and fold what came of it into the manifest, whatever ends it but a lost lock."""
         tree = self._found.tree
         try:
             if tree.shard is None:
                 fold_parts(tree)
             self._sweep()
             self._found.evidence.remember_recipe(self._found.request.recipe, self._found.request.digest)
-            books = Books(tree, self._found.manifest)
+            books = Books(tree, self._found.manifest, hold)
             try:
                 self._forget_gone(books)
                 self._refuse(books)

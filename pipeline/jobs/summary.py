@@ -123,5 +123,11 @@ def write_runlog(state: Path, spec: JobSpec, summary: Summary, started: int) -> 
         },
         "job": spec.model_dump(mode="json"),
     }
-    path = state / "runs" / f"{stamp}-{secrets.token_hex(2)}.json"
-    write_whole(path, json.dumps(content, indent=1).encode() + b"\n")
+    write_whole(_new_name(state / "runs", stamp), json.dumps(content, indent=1).encode() + b"\n")
+
+
+def _new_name(folder: Path, stamp: str) -> Path:
+    """A name that no run has had: tasks of an array start in one second, and clocks are set back."""
+    while (path := folder / f"{stamp}-{secrets.token_hex(4)}.json").exists():
+        pass
+    return path

@@ -106,3 +106,24 @@ def test_files_that_are_gone_are_forgotten_and_the_others_are_not(tmp_path):
     again = StatCache(path)
     assert again.digest("a", *STATE[:3]) == STATE.sha256
     assert again.digest("b", *STATE[:3]) is None
+
+
+@pytest.mark.parametrize("ahead", [0, 1, 10**9, 86400 * 10**9, 10**18])
+def test_a_file_from_the_future_is_never_trusted(tmp_path, ahead):
+    """Its clock, or this machine's, is wrong, or was: who knows what is the same instant."""
+    cache = cache_with(tmp_path / "stats", a=STATE._replace(mtime_ns=LATER + ahead))
+    assert not cache.changed
+    assert cache.digest("a", 10, LATER + ahead, 7) is None
+
+
+def test_a_clock_that_was_set_back_takes_nothing_back(tmp_path):
+    """What was found out about a file in a state stays true; nothing new is learned of younger ones."""
+    path = tmp_path / "stats"
+    cache_with(path, a=STATE).save()
+    again = StatCache(path)
+    yesterday = STATE.mtime_ns - 86400 * 10**9
+    again.learn("a", STATE._replace(sha256=digest("b")), yesterday)
+    again.learn("b", STATE, yesterday)
+    assert not again.changed
+    assert again.digest("a", *STATE[:3]) == STATE.sha256
+    assert again.digest("b", *STATE[:3]) is None

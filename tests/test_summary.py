@@ -110,6 +110,27 @@ def test_damaged_lines_are_handed_on(tmp_path):
     assert Summary.of(look(spec)).damaged == ["manifest.jsonl:1"]
 
 
+def test_no_run_log_takes_the_place_of_another(tmp_path, monkeypatch):
+    """A thousand tasks of an array start in one second; a clock that was set back goes through it again."""
+    spec, names = job(tmp_path), iter(["aaaaaaaa", "aaaaaaaa", "aaaaaaaa", "bbbbbbbb"])
+
+    def put(path, data):
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(data)
+
+    monkeypatch.setattr("pipeline.jobs.summary.secrets.token_hex", lambda size: next(names))
+    monkeypatch.setattr("pipeline.jobs.summary.write_whole", put)
+    write_runlog(tmp_path, spec, summary(3), 1_700_000_000_000_000_000)
+    [first] = (tmp_path / "runs").iterdir()
+    before = first.read_bytes()
+    write_runlog(tmp_path, spec, summary(4), 1_700_000_000_999_000_000)
+    assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [
+        "20231114T221320Z-aaaaaaaa.json",
+        "20231114T221320Z-bbbbbbbb.json",
+    ]
+    assert first.read_bytes() == before
+
+
 def test_the_run_log_says_when_where_with_what_and_how_it_ended(tmp_path):
     spec = job(tmp_path, quantize={"colors": 7})
     found = summary(3)

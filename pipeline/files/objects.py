@@ -11,7 +11,7 @@ the store's own library know (for S3: variables, profiles, roles; `FSSPEC_S3_ANO
 
 import io
 import os
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
 from fnmatch import fnmatchcase
@@ -26,6 +26,8 @@ _TRIES = 6  # of a request that fails by no fault of ours, with growing pauses: 
 _CONNECTING = 10.0  # seconds
 _ANSWERING = 60.0  # seconds; a store under load may take that long
 _BLOCK = 1 << 20  # bytes that are asked for at once where a file is read in parts
+_PART = 1 << 23  # bytes; of files of twice that or more, which are sent in parts
+_PARTS = 5000  # of a file, at most
 _VERSION_WORDS = ("ETag", "etag", "md5Hash", "content_md5", "generation", "version_id", "mtime", "created")
 _TIME_WORDS = ("LastModified", "last_modified", "mtime", "updated", "created")
 
@@ -174,7 +176,11 @@ class ObjectPath:
     def upload(self, file: Path) -> None:
         """Replace it by a file of this machine, of any size, as a whole."""
         with _told():
-            _system(self.protocol).put_file(os.fspath(file), str(self))
+            system = _system(self.protocol)
+            parts = {}
+            if hasattr(system, "call_s3"):  # few small parts at once: a worker's memory is bounded
+                parts = {"chunksize": max(_PART, -(-file.stat().st_size // _PARTS)), "max_concurrency": 4}
+            system.put_file(os.fspath(file), str(self), **parts)
 
     def unlink(self, missing_ok: bool = False) -> None:
         """Remove it; most stores do not tell whether it was there."""
@@ -201,12 +207,36 @@ def place(text: str) -> Place:
     return ObjectPath(text) if is_url(text) else Path(text)
 
 
+def without_roots(text: str, roots: Iterable[Place]) -> str:
+    """A text without the roots before names: records hold no absolute paths."""
+    for root in roots:
+        separator = "/" if isinstance(root, ObjectPath) else os.sep
+        text = text.replace(f"{root}{separator}", "")
+    return text
+
+
+def system_of(path: ObjectPath) -> Any:
+    """The file system of fsspec that an object is in, for what has no name here."""
+    return _system(path.protocol)
+
+
+@contextmanager
+def asked() -> Iterator[None]:
+    """Ask a store for something: what goes wrong is an OSError that tells its `strerror`."""
+    with _told():
+        yield
+
+
 @contextmanager
 def _told() -> Iterator[None]:
     """Make OSErrors of all that goes wrong with a store: credentials, names, the connection."""
     try:
         yield
-    except (OSError, SpecError, ValueError, GeneratorExit):
+    except (SpecError, ValueError, GeneratorExit):
+        raise
+    except OSError as error:
+        if error.strerror is None:  # whoever tells of an OSError tells its `strerror`
+            error.strerror = " ".join(str(error).split()) or type(error).__name__
         raise
     except Exception as error:
         words = " ".join(str(error).split())

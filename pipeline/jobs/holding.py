@@ -7,9 +7,9 @@ who come in the same instant, at least one sees the other and gives way. It may 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from pipeline.errors import OutputError, OutputLocked
+from pipeline.files.objects import Place
 from pipeline.jobs.lock import is_marked, locked
 from pipeline.jobs.tree import Tree
 
@@ -36,7 +36,7 @@ def held(tree: Tree) -> Iterator[None]:
         yield
 
 
-def _expect_nobody(state: Path) -> None:
+def _expect_nobody(state: Place) -> None:
     """Raise OutputLocked if a lock is held; one that a killed run of this machine left is removed."""
     end = time.monotonic() + _INSTANT
     while is_marked(state):

@@ -1,26 +1,34 @@
 """One run at a time on an output root."""
 
 import os
+import secrets
+import socket
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import SoftFileLock, Timeout
 
 from pipeline.errors import OutputError, OutputLocked
+from pipeline.files.objects import ObjectPath, Place
+from pipeline.jobs.lockobject import LockObject
 
 _INSTANT = 2.0  # seconds between making a lock file and writing into it, at the very most
 
 
 @contextmanager
-def locked(state: Path) -> Iterator[None]:
+def locked(state: Place) -> Iterator[None]:
     """Hold the lock of an output root whose state folder is `state`, making the folder if need be.
 
     The lock is a file that names its holder; one left by a killed run of this machine is taken over.
     Raises OutputLocked, naming the holder, or OutputError if the folder cannot be written.
     """
-    lock = SoftFileLock(_path(state), timeout=0)
+    if isinstance(state, ObjectPath):
+        with _locked_object(state):
+            yield
+        return
+    lock = SoftFileLock(state / "lock", timeout=0)
     try:
         if state.is_symlink():
             raise OutputError(
@@ -47,9 +55,32 @@ def locked(state: Path) -> Iterator[None]:
         lock.release()
 
 
-def is_marked(state: Path) -> bool:
+@contextmanager
+def _locked_object(state: ObjectPath) -> Iterator[None]:
+    """The same in a store; one left by a killed run stays until it is removed."""
+    lock = LockObject(state / "lock")
+    own = f"{os.getpid()}\n{socket.gethostname()}\n{secrets.token_hex(8)}\n".encode()
+    try:
+        if not lock.create(own):
+            raise OutputLocked(_held(state))
+    except OSError as error:
+        with suppress(OSError):
+            lock.remove(own)  # it may have been made all the same
+        raise OutputError(
+            f"output root {state.parent}: expected a store to write to, found: {error.strerror}; check the "
+            "URL, the credentials and their rights"
+        ) from error
+    try:
+        yield
+    finally:
+        with suppress(OSError):  # who cannot reach the store any more has told so
+            lock.remove(own)
+
+
+def is_marked(state: Place) -> bool:
     """Whether there is a lock, held or left behind."""
-    return _path(state).exists()
+    path = _path(state)
+    return path.is_file() if isinstance(path, ObjectPath) else path.exists()
 
 
 def _names_nobody(state: Path) -> bool:
@@ -65,11 +96,11 @@ def _names_nobody(state: Path) -> bool:
     return False
 
 
-def _path(state: Path) -> Path:
+def _path(state: Place) -> Place:
     return state / "lock"
 
 
-def _holder(state: Path) -> tuple[str, str] | None:
+def _holder(state: Place) -> tuple[str, str] | None:
     """Process and host, as the lock file says them."""
     try:
         pid, host, *_ = _path(state).read_text().split("\n")
@@ -78,12 +109,12 @@ def _holder(state: Path) -> tuple[str, str] | None:
     return (pid, host) if pid.isdigit() and host else None
 
 
-def _held(state: Path) -> str:
+def _held(state: Place) -> str:
     path = _path(state)
     what = state if state.parent.name == "shards" else state.parent
     holder = _holder(state)
     try:
-        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(path.stat().st_mtime))
+        since = time.strftime("%Y-%m-%d %H:%M:%S", time.localtime(path.stat().st_mtime_ns / 1e9))
     except OSError:
         holder = None
     if holder is None:

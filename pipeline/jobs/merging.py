@@ -1,14 +1,14 @@
 """Folding the parts that shards keep into the manifest."""
 
-import shutil
 from typing import NamedTuple
 
 from pipeline.errors import OutputError
-from pipeline.files.outputs import flush_folder, write_whole
+from pipeline.files.writing import flush_folder, remove_tree, write_whole
 from pipeline.jobs.holding import held
 from pipeline.jobs.ledger import load_manifest
 from pipeline.jobs.manifest import NAME, fold, load
 from pipeline.jobs.statcache import StatCache
+from pipeline.jobs.tapes import wind_back
 from pipeline.jobs.tree import Tree
 
 
@@ -47,18 +47,18 @@ def fold_parts(tree: Tree) -> Merged:
     records = sum(len(load(part.book, part.journal).records) for part in parts)
     for shard in shards:
         # In this order: the journal tells which of the records in the part do not hold any more.
-        for path in (shard.book / NAME, shard.journal):
-            if path.exists():
-                path.unlink()
-                flush_folder(shard.state)
-        shutil.rmtree(shard.state, ignore_errors=True)
+        if (part := shard.book / NAME).exists():
+            part.unlink()
+            flush_folder(shard.state)
+        wind_back(shard.journal)
+        remove_tree(shard.state)
     return Merged(len(parts), records)
 
 
 def _fold(tree: Tree, parts: list[Tree]) -> None:
     for part in parts:
         for folder in ("recipes", "runs"):
-            for path in sorted((part.state / folder).glob("*.json")):
+            for path in (part.state / folder).glob("*.json"):
                 write_whole(tree.state / folder / path.name, path.read_bytes())
     cache = StatCache(*(folder / "stats.msgpack" for folder in (tree.base, *(part.state for part in parts))))
     cache.changed = True

@@ -8,12 +8,12 @@ It is only a cache: deleting it costs time, never correctness.
 """
 
 from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from pipeline.files.outputs import write_whole
+from pipeline.files.objects import Place
+from pipeline.files.writing import write_whole
 
 _CLOCK_TICK = 20_000_000  # ns; file systems stamp files with a clock that ticks every 1 to 10 ms
 
@@ -37,7 +37,7 @@ class StatCache:
     path : where it is kept. more : others from which to learn, the last one knowing best.
     """
 
-    def __init__(self, path: Path, *more: Path) -> None:
+    def __init__(self, path: Place, *more: Place) -> None:
         self._path = path
         self._states: dict[str, FileState] = {}
         for file in (path, *more):

@@ -1,0 +1,114 @@
+"""Requests to object stores that fsspec's own words for files have no names for.
+
+What is created or replaced is so under a condition that the store itself checks (S3: `If-None-Match`,
+`If-Match`). Protocols without conditions do their best: they look before, and read back what is there
+then.
+"""
+
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any, NamedTuple
+
+from pipeline.files.objects import ObjectPath, asked, system_of
+
+ABREAST = 16  # requests at once: each takes long, and a store answers many
+_AT_ONCE = 1000  # objects that S3 removes by one request
+_UNMET = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
+
+
+class Head(NamedTuple):
+    """Size in bytes and ETag of an object; "" from stores that have none."""
+
+    size: int
+    etag: str
+
+
+def head(path: ObjectPath) -> Head | None:
+    """What a store says of an object by one request, or None if there is none."""
+    system = system_of(path)
+    try:
+        with asked():
+            if not _is_s3(system):
+                found = system.info(str(path))
+                return Head(found["size"], str(found.get("ETag", ""))) if found["type"] == "file" else None
+            bucket, key, _ = system.split_path(str(path))
+            found = system.call_s3("head_object", Bucket=bucket, Key=key)
+    except FileNotFoundError:
+        return None
+    return Head(found["ContentLength"], found.get("ETag", ""))
+
+
+def create(path: ObjectPath, data: bytes) -> bool:
+    """Make an object; False if there is one, unless it has the same bytes.
+
+    These are our own, of a request whose answer was lost and that was sent again.
+    """
+    try:
+        path.create(data)
+    except OSError as error:
+        if not (isinstance(error, FileExistsError) or _unmet(error)):
+            raise
+        return _reads(path) == data
+    return True
+
+
+def replace(path: ObjectPath, data: bytes, etag: str) -> bool:
+    """Replace an object that is still the version `etag`; False if it is not."""
+    system = system_of(path)
+    if not _is_s3(system):
+        if head(path) is None:
+            return False
+        path.write_bytes(data)
+        return _reads(path) == data
+    bucket, key, _ = system.split_path(str(path))
+    try:
+        with asked():
+            system.call_s3("put_object", Bucket=bucket, Key=key, Body=data, IfMatch=etag)
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        if not _unmet(error):
+            raise
+        return _reads(path) == data
+    return True
+
+
+def remove_all(paths: Iterable[ObjectPath]) -> None:
+    """Remove objects of one store, in no order; those that are not there are no matter."""
+    found = list(paths)
+    if not found:
+        return
+    system = system_of(found[0])
+    with ThreadPoolExecutor(ABREAST) as removers:
+        if _is_s3(system):
+            batches = [found[first : first + _AT_ONCE] for first in range(0, len(found), _AT_ONCE)]
+            list(removers.map(lambda some: _remove_batch(system, some), batches))
+        else:
+            list(removers.map(lambda path: path.unlink(missing_ok=True), found))
+
+
+def _remove_batch(system: Any, paths: list[ObjectPath]) -> None:
+    split = [system.split_path(str(path)) for path in paths]
+    wanted = {"Objects": [{"Key": key} for _, key, _ in split], "Quiet": True}
+    with asked():
+        answer = system.call_s3("delete_objects", Bucket=split[0][0], Delete=wanted)
+    for error in answer.get("Errors", []):
+        if error.get("Code") != "NoSuchKey":
+            raise OSError(None, f"{error.get('Code')}: {error.get('Message')} ({error.get('Key')})")
+
+
+def _reads(path: ObjectPath) -> bytes | None:
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _unmet(error: OSError) -> bool:
+    """Whether a store refused as its condition did not hold."""
+    response = getattr(error.__cause__, "response", None) or {}
+    return response.get("Error", {}).get("Code") in _UNMET
+
+
+def _is_s3(system: Any) -> bool:
+    return hasattr(system, "call_s3")

@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import __version__
-from pipeline.errors import WorkersLost
+from pipeline.errors import SpecError, WorkersLost
+from pipeline.files.objects import ObjectPath, Place, place
 from pipeline.files.outputs import DEBRIS
 from pipeline.jobs.recipe import ALGORITHM_VERSION
 
@@ -43,7 +44,7 @@ class Wanted:
 
 
 @contextmanager
-def marked(inputs: Path, state: Path) -> Iterator[Folders]:
+def marked(inputs: Place, state: Path) -> Iterator[Folders]:
     """Put a file into the state folder by which workers know it; it is removed at the end."""
     token = state / DEBRIS.replace("*", f"seen-{secrets.token_hex(8)}")
     token.touch(exist_ok=False)
@@ -114,6 +115,8 @@ def _blind_to(folders: Folders, host: str) -> str:
         time.sleep(_SIGHT / 50)
     if not os.access(outputs, os.W_OK):
         return f"on {host}: expected to write to output.root {outputs}, found no right to; {advice}"
+    if isinstance(inputs := place(folders.inputs), ObjectPath):
+        return _blind_to_objects(inputs, host)
     try:
         with os.scandir(folders.inputs) as entries:
             if next(entries, None) is not None:
@@ -122,3 +125,17 @@ def _blind_to(folders: Folders, host: str) -> str:
     except OSError as error:
         found = str(error.strerror)
     return f"on {host}: expected images in input.root {folders.inputs}, found: {found}; {advice}"
+
+
+def _blind_to_objects(inputs: ObjectPath, host: str) -> str:
+    """The same of an object store: whether this process may look into it, asked by a request or two."""
+    try:
+        if inputs.exists():
+            return ""
+        found = "nothing there"
+    except (OSError, SpecError) as error:
+        found = getattr(error, "strerror", None) or str(error)
+    return (
+        f"on {host}: expected images in input.root {inputs}, found: {found}; give every worker the same "
+        "endpoint, credentials and packages for it"
+    )

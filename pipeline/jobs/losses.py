@@ -2,16 +2,16 @@
 
 import os
 from collections.abc import Iterable
-from pathlib import Path
 
 from pipeline.errors import ImageError, TooMuchMemory, UnexpectedError, WorkerDied, WorkerKilled
+from pipeline.files.objects import Place
 from pipeline.jobs.plan import Request, verdict
 from pipeline.jobs.records import Failure, InputFacts, Record
 from pipeline.jobs.routes import Route
 
 
 def lost(
-    route: Route, digest: str | ImageError | None, error: Exception, request: Request, roots: Iterable[Path]
+    route: Route, digest: str | ImageError | None, error: Exception, request: Request, roots: Iterable[Place]
 ) -> Record:
     """The record of an image whose task has failed.
 
@@ -27,7 +27,7 @@ def lost(
     return Record(key, verdict(failure.type, request.skip_unsupported), request.digest, facts, error=failure)
 
 
-def _told(key: str, error: Exception, roots: Iterable[Path]) -> ImageError:
+def _told(key: str, error: Exception, roots: Iterable[Place]) -> ImageError:
     if isinstance(error, ImageError):
         return error
     if isinstance(error, MemoryError):

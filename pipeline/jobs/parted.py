@@ -16,6 +16,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pipeline.errors import ChangedWhileReading, ImageError
 from pipeline.files.listing import Entry
+from pipeline.files.objects import Place
 from pipeline.files.outputs import sweep
 from pipeline.files.sources import FileStat, changed, digest_file, stamp_of
 from pipeline.jobs.recipe import ALGORITHM_VERSION
@@ -117,7 +118,7 @@ class Workplace(NamedTuple):
     scratch: Path
 
 
-def workplace(folder: Path, root: Path, entry: Entry, *said: Any) -> Workplace:
+def workplace(folder: Path, root: Place, entry: Entry, *said: Any) -> Workplace:
     """Where to work on an image. folder : of all work folders. said : what else its pixels depend on.
 
     Raises ImageError if its file cannot be opened, or is not the one that was listed.
@@ -138,7 +139,7 @@ class Rooted(Protocol):
     """What of a job's settings tells where its images are."""
 
     @property
-    def input_root(self) -> Path:
+    def input_root(self) -> Place:
         """The folder."""
 
 

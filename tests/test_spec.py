@@ -190,8 +190,8 @@ def test_all_mistakes_come_at_once_in_the_order_of_the_file_then_the_command_lin
 
 
 def test_a_root_that_is_no_local_folder_is_refused(folder: Path) -> None:
-    assert refused("input: {root: s3://bucket/x}\noutput: {root: out}") == (
-        "job.yaml:1:15: input.root: object stores are not supported; give a local folder, not 's3://bucket/x'"
+    assert refused("input: {root: in}\noutput: {root: s3://bucket/x}") == (
+        "job.yaml:2:16: output.root: object stores are not supported; give a local folder, not 's3://bucket/x'"
     )
 
 

@@ -14,6 +14,7 @@ from pipeline.color.kmeans import KMeans
 from pipeline.color.sampled import Sampled
 from pipeline.color.target import Target
 from pipeline.files.formats import FORMATS
+from pipeline.files.objects import Place, place
 from pipeline.jobs.records import OutputFacts
 from pipeline.jobs.spec import JobSpec
 from pipeline.jobs.spec_quantize import Quantize
@@ -46,7 +47,7 @@ class Settings:
     colours, if the job gives one. regions_from : least pixels of a region, None if no regions are wanted.
     """
 
-    input_root: Path
+    input_root: Place
     output_root: Path
     formats: tuple[str, ...]
     max_pixels: int
@@ -95,7 +96,7 @@ class Segmenting:
     pictures : the format of the label map under "labels", if it is wanted.
     """
 
-    input_root: Path
+    input_root: Place
     output_root: Path
     clusters: int
     batch_pixels: int
@@ -114,7 +115,7 @@ def segmenting_of(spec: JobSpec, recipe: str) -> Segmenting:
     if wanted.colors == "auto":
         raise ValueError("the number of clusters has to be given")
     return Segmenting(
-        input_root=Path(spec.input.root),
+        input_root=place(spec.input.root),
         output_root=Path(spec.output.root),
         clusters=wanted.colors,
         batch_pixels=wanted.batch_pixels,
@@ -133,7 +134,7 @@ def settings_of(spec: JobSpec, recipe: str) -> Settings:
     wanted = spec.quantize
     numbered = wanted.method in ("kmeans", "minibatch")
     return Settings(
-        input_root=Path(spec.input.root),
+        input_root=place(spec.input.root),
         output_root=Path(spec.output.root),
         formats=tuple(spec.input.formats or FORMATS),
         max_pixels=int(spec.input.max_megapixels * 1e6),

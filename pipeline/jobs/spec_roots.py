@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 from urllib.parse import unquote
 
+from pipeline.files.objects import is_url
 from pipeline.jobs.spec_mistakes import WrongKeyError
 
 
@@ -39,6 +40,19 @@ def local_folder(text: str, base: Path | None) -> str:
     return os.path.realpath(path) if ".." in path.parts else str(path)
 
 
+def input_place(text: str, base: Path | None) -> str:
+    """Return the absolute folder that a job means by `text`, or the URL of a place in an object store.
+
+    Parameters and errors as of `local_folder`; also ValueError for a URL without a bucket.
+    """
+    if not is_url(text):
+        return local_folder(text, base)
+    scheme, _, name = text.partition("://")
+    if not name.strip("/"):
+        raise ValueError(f"expected a URL such as 's3://bucket/photos', found '{text}'")
+    return f"{scheme.lower()}://{name.rstrip('/')}"
+
+
 def check_apart(input_root: str, output_root: str) -> None:
     """Refuse roots that are the same folder or lie in one another, links followed.
 
@@ -49,6 +63,8 @@ def check_apart(input_root: str, output_root: str) -> None:
     WrongKeyError
         Pointing at ``root``, the output's.
     """
+    if is_url(input_root):  # what outputs are is a folder
+        return
     source, target = Path(os.path.realpath(input_root)), Path(os.path.realpath(output_root))
     both = f"'{output_root}' {{}} input.root '{input_root}'; give a folder {{}}"
     if _same(source, target):

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.jobs.spec_roots import local_folder
+from pipeline.jobs.spec_roots import input_place, local_folder
 
 ImageFormat = Literal[
     "jpeg", "png", "tiff", "webp", "gif", "bmp", "ppm", "tga", "ico", "jpeg2000", "avif", "pcx", "sgi", "psd",
@@ -38,8 +38,14 @@ def _root(text: str, info: ValidationInfo) -> str:
     return local_folder(text, base)
 
 
+def _input_root(text: str, info: ValidationInfo) -> str:
+    base: Path | None = (info.context or {}).get("base")
+    return input_place(text, base)
+
+
 Number = Annotated[float, BeforeValidator(as_number)]
 Root = Annotated[str, AfterValidator(_root)]
+InputRoot = Annotated[str, AfterValidator(_input_root)]
 Color = Annotated[str, Field(pattern=r"^#[0-9a-fA-F]{6}$", examples=["#ffffff"]), AfterValidator(str.lower)]
 
 
@@ -58,8 +64,9 @@ class Section(BaseModel):
 class Input(Section):
     """``input``: what is read, and what is refused."""
 
-    root: Root = Field(
-        description="Folder whose images are read; relative to this file. Never written to. Required."
+    root: InputRoot = Field(
+        description="Folder whose images are read, relative to this file; or a place in an object store, "
+        "such as 's3://bucket/photos'. Never written to. Required."
     )
     include: list[str] = Field(
         default=[],

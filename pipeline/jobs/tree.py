@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from pipeline.files.objects import Place, place
 from pipeline.jobs.manifest import NAME
 from pipeline.jobs.shards import Shard, shards_in
 from pipeline.jobs.spec import JobSpec
@@ -12,7 +13,7 @@ from pipeline.jobs.spec import JobSpec
 class Tree:
     """The folders of a job, or of one shard of it."""
 
-    inputs: Path
+    inputs: Place
     outputs: Path
     shard: Shard | None = None
 
@@ -54,4 +55,4 @@ class Tree:
 
 def tree_of(spec: JobSpec, shard: Shard | None = None) -> Tree:
     """The folders of a job, or of one shard of it."""
-    return Tree(Path(spec.input.root), Path(spec.output.root), shard)
+    return Tree(place(spec.input.root), Path(spec.output.root), shard)

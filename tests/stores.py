@@ -28,7 +28,7 @@ from werkzeug.serving import WSGIRequestHandler, make_server
 from werkzeug.test import Client
 from werkzeug.wrappers import Response
 
-from pipeline.files import objects
+from pipeline.files import objectsystems
 
 BUCKET = "maps"
 _PIECE = 1 << 16  # bytes that are sent at once: what nobody reads any more is not counted
@@ -176,9 +176,9 @@ def serving(monkeypatch: pytest.MonkeyPatch) -> Iterator[Store]:
         }.items():
             monkeypatch.setenv(name, value)
         monkeypatch.delenv("AWS_PROFILE", raising=False)
-        objects._system_of.cache_clear()
+        objectsystems._system_of.cache_clear()
         yield store
-        objects._system_of.cache_clear()
+        objectsystems._system_of.cache_clear()
 
 
 def every(number: int, status: int = 503) -> Fault:

@@ -115,6 +115,24 @@ def test_a_run_with_nothing_to_do_asks_little_however_many_images_there_are(site
     assert sum(asked[1].values()) <= 20
 
 
+@pytest.mark.parametrize("cluster", ["threads", pytest.param("local", marks=pytest.mark.slow)])
+def test_from_a_store_to_a_store_the_tree_is_the_same(site, store, far, cluster):
+    expected = local(site)
+    store.plant(site.inputs, "in/")
+    both = (*far, "--set", f"input.root={store.url}/in", "--cluster", cluster, "--workers", "2")
+    site.run(*both, code=1)
+    assert tree(store) == expected
+    assert state(store) == []
+    store.forget()
+    site.run(*both, code=1)
+    assert set(store.counts()) <= {"GET", "HEAD", "LIST"}
+    assert sum(store.counts().values()) <= 25
+    for number in (1, 2):
+        site.call("run", *both, "--force", "--shard", f"{number}/2")
+    assert site.call("merge", *both).exit_code == 0
+    assert tree(store) == expected
+
+
 def test_only_what_has_gone_is_done_again(site, store, far):
     site.run(*far, code=1)
     expected = tree(store)
@@ -281,9 +299,11 @@ def test_large_images_are_those_of_a_folder(large, store, far, small_slabs, sett
 
 
 @pytest.mark.slow
-def test_large_images_on_a_cluster_too(large, store, far):
+def test_large_images_on_a_cluster_from_a_store_too(large, store, far):
     expected = local(large, *test_large.WINDOWS, code=0)
-    large.run(*far, *test_large.WINDOWS, "--cluster", "local", "--workers", "2")
+    store.plant(large.inputs, "in/")
+    both = (*far, "--set", f"input.root={store.url}/in")
+    large.run(*both, *test_large.WINDOWS, "--cluster", "local", "--workers", "2")
     assert tree(store) == expected
     assert state(store) == []
 

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, NamedTuple
 
-from pipeline.files.objects import ObjectPath, asked, system_of
+from pipeline.files.objects import ObjectPath
+from pipeline.files.objectsystems import asked, system_of
 
 ABREAST = 16  # requests at once: each takes long, and a store answers many
 _AT_ONCE = 1000  # objects that S3 removes by one request
@@ -25,7 +26,7 @@ class Head(NamedTuple):
 
 def head(path: ObjectPath) -> Head | None:
     """What a store says of an object by one request, or None if there is none."""
-    system = system_of(path)
+    system = system_of(path.protocol)
     try:
         with asked():
             if not _is_s3(system):
@@ -54,7 +55,7 @@ def create(path: ObjectPath, data: bytes) -> bool:
 
 def replace(path: ObjectPath, data: bytes, etag: str) -> bool:
     """Replace an object that is still the version `etag`; False if it is not."""
-    system = system_of(path)
+    system = system_of(path.protocol)
     if not _is_s3(system):
         if head(path) is None:
             return False
@@ -78,7 +79,7 @@ def remove_all(paths: Iterable[ObjectPath]) -> None:
     found = list(paths)
     if not found:
         return
-    system = system_of(found[0])
+    system = system_of(found[0].protocol)
     with ThreadPoolExecutor(ABREAST) as removers:
         if _is_s3(system):
             batches = [found[first : first + _AT_ONCE] for first in range(0, len(found), _AT_ONCE)]
@@ -97,17 +98,27 @@ def _remove_batch(system: Any, paths: list[ObjectPath]) -> None:
             raise OSError(None, f"{error.get('Code')}: {error.get('Message')} ({error.get('Key')})")
 
 
+def read(path: ObjectPath) -> bytes:
+    """All of an object by one request, whatever its version. Raises OSError."""
+    with asked():
+        return bytes(system_of(path.protocol).cat_file(str(path)))
+
+
 def _reads(path: ObjectPath) -> bytes | None:
     try:
-        return path.read_bytes()
+        return read(path)
     except FileNotFoundError:
         return None
 
 
 def _unmet(error: OSError) -> bool:
     """Whether a store refused as its condition did not hold."""
-    response = getattr(error.__cause__, "response", None) or {}
-    return response.get("Error", {}).get("Code") in _UNMET
+    cause: BaseException | None = error
+    while cause is not None:
+        if (getattr(cause, "response", None) or {}).get("Error", {}).get("Code") in _UNMET:
+            return True
+        cause = cause.__cause__
+    return False
 
 
 def _is_s3(system: Any) -> bool:

@@ -12,7 +12,7 @@ from pipeline.errors import OutputNotWritable
 from pipeline.files import outputs
 from pipeline.files.objects import ObjectPath, Place
 from pipeline.files.outputs import DEBRIS, Commit
-from pipeline.files.storecalls import head, remove_all
+from pipeline.files.storecalls import head, read, remove_all
 from pipeline.files.uploads import ObjectCommit, write_object
 
 _SMALL = 1 << 24  # bytes of an object that is read by one request
@@ -53,7 +53,7 @@ def digest_of_file(path: Place) -> str:
     if isinstance(path, ObjectPath):
         found = head(path)
         if found is not None and found.size <= _SMALL:
-            return hashlib.sha256(path.read_bytes()).hexdigest()
+            return hashlib.sha256(read(path)).hexdigest()
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

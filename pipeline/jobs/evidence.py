@@ -8,7 +8,7 @@ from contextlib import suppress
 from typing import Any
 
 from pipeline.errors import ImageError, OutputError
-from pipeline.files.folders import is_image_folder
+from pipeline.files.folders import is_image_folder, marks_image
 from pipeline.files.listing import Entry
 from pipeline.files.objects import ObjectPath, Place
 from pipeline.files.sources import digest_file
@@ -17,6 +17,7 @@ from pipeline.jobs.statcache import FileState, StatCache
 
 _MUCH = 64 << 20  # bytes; below, reading them again takes no time
 _HASHERS = 8  # threads; reading and hashing let go of the interpreter's lock
+_FAR_HASHERS = 16  # of objects in a store: most of the time is spent waiting for it
 
 
 class Evidence:
@@ -37,6 +38,7 @@ class Evidence:
         self._started = started
         self._digests: dict[str, str | ImageError] = {}
         self._bytes_read = 0
+        self._names: set[str] | None = None
         own = state / "stats.msgpack"
         self.cache = StatCache(own, *((base / own.name, own) if base and base != state else ()))
 
@@ -44,7 +46,8 @@ class Evidence:
         """Read those of the inputs that the stat cache cannot vouch for, several at a time."""
         unknown = [entry for entry in entries if self._cached(entry) is None]
         if unknown:
-            with ThreadPoolExecutor(_HASHERS) as hashers:
+            threads = _FAR_HASHERS if isinstance(self._input_root, ObjectPath) else _HASHERS
+            with ThreadPoolExecutor(threads) as hashers:
                 list(hashers.map(self.input_digest, unknown))
 
     @property
@@ -61,14 +64,21 @@ class Evidence:
             except ImageError as error:
                 known = error
             else:
-                self.cache.learn(entry.key, FileState(*state, known), self._started)
+                self.learn(entry.key, FileState(*state, known))
                 self._bytes_read += entry.bytes
             self._digests[entry.key] = known
         return known
 
+    def learn(self, key: str, state: FileState) -> None:
+        """Remember the state in which an input was read."""
+        versioned = isinstance(self._input_root, ObjectPath) and state.inode != 0
+        self.cache.learn(key, state, self._started, versioned=versioned)
+
     def input_exists(self, key: str) -> bool:
         """Whether an input that is not listed is there all the same."""
         try:
+            if isinstance(self._input_root, ObjectPath):
+                return key in self._objects(self._input_root)
             path = self._input_root / key
             return path.is_file() or is_image_folder(path)
         except (OSError, ValueError):
@@ -118,6 +128,14 @@ class Evidence:
         """Keep a recipe under its digest, to tell later what changed."""
         text = json.dumps(content, indent=1, sort_keys=True) + "\n"
         write_whole(self._recipes[0] / f"{digest}.json", text.encode())
+
+    def _objects(self, root: ObjectPath) -> set[str]:
+        """All that inputs in a store may be called: listed once, for to ask for each takes far longer."""
+        if self._names is None:
+            names = {name for name, _ in root.walk()}
+            folders = {name.rpartition("/")[0] for name in names if marks_image(name.rpartition("/")[2])}
+            self._names = names | folders
+        return self._names
 
     def _cached(self, entry: Entry) -> str | None:
         return self.cache.digest(entry.key, entry.bytes, entry.mtime_ns, entry.inode)

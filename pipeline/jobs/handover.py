@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.files.objects import ObjectPath, Place
+from pipeline.files.storecalls import read
 from pipeline.files.writing import put
 
 
@@ -22,7 +23,7 @@ def keep_bytes(path: Place, data: bytes) -> None:
 
 def opened(path: Place) -> BinaryIO:
     """Open a file that was kept; what lies in a store is read at once. Raises OSError."""
-    return BytesIO(path.read_bytes()) if isinstance(path, ObjectPath) else path.open("rb")
+    return BytesIO(read(path)) if isinstance(path, ObjectPath) else path.open("rb")
 
 
 def handed(path: Place) -> dict[str, NDArray[Any]]:

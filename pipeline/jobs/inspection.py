@@ -13,7 +13,7 @@ from importlib import metadata
 from typing import Any
 
 from pipeline import __version__
-from pipeline.errors import WorkersLost
+from pipeline.errors import SpecError, WorkersLost
 from pipeline.files.objects import ObjectPath, Place, is_url, place
 from pipeline.files.outputs import DEBRIS
 from pipeline.jobs.recipe import ALGORITHM_VERSION
@@ -119,6 +119,8 @@ def _blind_to(folders: Folders, host: str) -> str:
         time.sleep(_SIGHT / 50)
     if not is_url(outputs) and not os.access(outputs, os.W_OK):
         return f"on {host}: expected to write to output.root {outputs}, found no right to; {advice}"
+    if isinstance(inputs := place(folders.inputs), ObjectPath):
+        return _blind_to_objects(inputs, host)
     try:
         if any(True for _ in place(folders.inputs).iterdir()):
             return ""
@@ -133,3 +135,17 @@ def _sees(token: str) -> bool:
         return place(token).exists()
     except OSError:
         return False
+
+
+def _blind_to_objects(inputs: ObjectPath, host: str) -> str:
+    """The same of an object store: whether this process may look into it, asked by a request or two."""
+    try:
+        if inputs.exists():
+            return ""
+        found = "nothing there"
+    except (OSError, SpecError) as error:
+        found = getattr(error, "strerror", None) or str(error)
+    return (
+        f"on {host}: expected images in input.root {inputs}, found: {found}; give every worker the same "
+        "endpoint, credentials and packages for it"
+    )

@@ -35,7 +35,7 @@ class LockObject:
         if found is None:
             return None
         try:
-            return Seen(self._path.read_bytes(), found.etag)  # replaced in between, the version is too old
+            return Seen(storecalls.read(self._path), found.etag)  # replaced since: too old a version
         except FileNotFoundError:
             return None
 

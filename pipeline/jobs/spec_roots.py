@@ -20,7 +20,8 @@ def root_of(text: str, base: Path | None) -> str:
     ValueError
         If the text names neither; see `store_url` and `local_folder`.
     """
-    return store_url(text) if is_url(text) else local_folder(text, base)
+    chained = "::" in text.partition("://")[0] and "://" in text
+    return store_url(text) if chained or is_url(text) else local_folder(text, base)
 
 
 def store_url(text: str) -> str:

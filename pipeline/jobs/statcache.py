@@ -2,7 +2,8 @@
 
 A state is size, time of change in nanoseconds and inode. It is trusted only if the file was older
 than the run that read it: one changed in the same instant could be changed again without a trace
-(the "racy" case of version control systems). Such states are not kept.
+(the "racy" case of version control systems). Such states are not kept. An object's version in a store
+stands in the place of the inode; one changed in the same instant has another, so it is trusted at once.
 
 It is only a cache: deleting it costs time, never correctness.
 """
@@ -52,9 +53,13 @@ class StatCache:
             return state.sha256
         return None
 
-    def learn(self, key: str, state: FileState, read_at: int) -> None:
-        """Remember a state read by a run that started at `read_at` (ns), if that can be trusted."""
-        if state.mtime_ns < read_at - _CLOCK_TICK and self._states.get(key) != state:
+    def learn(self, key: str, state: FileState, read_at: int, *, versioned: bool = False) -> None:
+        """Remember a state read by a run that started at `read_at` (ns), if that can be trusted.
+
+        versioned : whether another content would be another state, whenever it came.
+        """
+        old = versioned or state.mtime_ns < read_at - _CLOCK_TICK
+        if old and self._states.get(key) != state:
             self._states[key] = state
             self.changed = True
 

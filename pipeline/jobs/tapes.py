@@ -20,7 +20,7 @@ from typing import Protocol
 
 from pipeline.files.objects import ObjectPath, Place
 from pipeline.files.outputs import flush_folder, write_whole
-from pipeline.files.storecalls import ABREAST, create, remove_all
+from pipeline.files.storecalls import ABREAST, create, read, remove_all
 
 _FOLDED = b'{"folded"'
 
@@ -57,7 +57,7 @@ def lines_of(path: Place) -> Iterator[tuple[str, bytes]]:
     """The lines of a file that is there or not, each with where it is. Raises OSError."""
     try:
         if isinstance(path, ObjectPath):
-            yield from _numbered(path.name, io.BytesIO(path.read_bytes()))
+            yield from _numbered(path.name, io.BytesIO(read(path)))
         else:
             with path.open("rb") as file:
                 yield from _numbered(path.name, file)
@@ -160,7 +160,7 @@ def _lines_in(folder: ObjectPath, numbers: list[int]) -> Iterator[tuple[str, byt
 def _read(part: ObjectPath) -> bytes:
     """An object's bytes; none if a run at work has removed it since it was listed: it is folded."""
     try:
-        return part.read_bytes()
+        return read(part)
     except FileNotFoundError:
         return b""
 

@@ -119,8 +119,9 @@ def test_a_run_with_nothing_to_do_asks_little_however_many_images_there_are(site
 def test_from_a_store_to_a_store_the_tree_is_the_same(site, store, far, cluster):
     expected = local(site)
     store.plant(site.inputs, "in/")
-    both = (*far, "--set", f"input.root={store.url}/in", "--cluster", cluster, "--workers", "2")
-    site.run(*both, code=1)
+    both = (*far, "--set", f"input.root={store.url}/in")
+    workers = ("--cluster", cluster, "--workers", "2")
+    site.run(*both, *workers, code=1)
     assert tree(store) == expected
     assert state(store) == []
     store.forget()
@@ -128,7 +129,7 @@ def test_from_a_store_to_a_store_the_tree_is_the_same(site, store, far, cluster)
     assert set(store.counts()) <= {"GET", "HEAD", "LIST"}
     assert sum(store.counts().values()) <= 25
     for number in (1, 2):
-        site.call("run", *both, "--force", "--shard", f"{number}/2")
+        site.call("run", *both, *workers, "--force", "--shard", f"{number}/2")
     assert site.call("merge", *both).exit_code == 0
     assert tree(store) == expected
 

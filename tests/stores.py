@@ -56,13 +56,18 @@ Fault = Callable[[Asked], Response | None]
 
 
 class Store:
-    """A server with one bucket; `put`, `get`, `remove`, `keys` go past the counting and the faults."""
+    """A server with one bucket; `put`, `get`, `remove`, `keys` go past the counting and the faults.
+
+    asked : the requests, in the order in which they came. most_at_once : so many were under way together.
+    """
 
     url = f"s3://{BUCKET}"
 
     def __init__(self) -> None:
         self.asked: list[Asked] = []
         self.fault: Fault = lambda asked: None
+        self.most_at_once = 0
+        self._at_work: set[int] = set()
         self._app = DomainDispatcherApplication(create_backend_app)
         self._client = Client(self._app, Response)
         self._server = make_server("127.0.0.1", 0, self._serve, threaded=True, request_handler=_Quiet)
@@ -142,10 +147,15 @@ class Store:
             asked.status = int(status.split()[0])
             return start(status, *more)
 
-        for part in (self.fault(asked) or self._app)(environ, begin):
-            for first in range(0, len(part), _PIECE):
-                yield part[first : first + _PIECE]
-                asked.sent += len(part[first : first + _PIECE])
+        self._at_work.add(id(asked))
+        self.most_at_once = max(self.most_at_once, len(self._at_work))
+        try:
+            for part in (self.fault(asked) or self._app)(environ, begin):
+                for first in range(0, len(part), _PIECE):
+                    yield part[first : first + _PIECE]
+                    asked.sent += len(part[first : first + _PIECE])
+        finally:
+            self._at_work.discard(id(asked))
 
     def __enter__(self) -> "Store":
         self._thread.start()

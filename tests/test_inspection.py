@@ -8,6 +8,7 @@ from stores import Store, refusal, serving
 
 from pipeline.files import objectsystems
 from pipeline.files.objects import place
+from pipeline.jobs import inspection
 from pipeline.jobs.inspection import Folders, Wanted, inspect, marked, versions
 
 
@@ -48,3 +49,16 @@ def test_a_worker_without_the_package_is_told(token):
 def test_the_mark_names_the_store(store, tmp_path):
     with marked(place(f"{store.url}/in"), tmp_path) as folders:
         assert folders.inputs == f"{store.url}/in"
+
+
+def test_the_mark_of_outputs_in_a_store_is_an_object(store, tmp_path, monkeypatch):
+    monkeypatch.setattr(inspection, "_SIGHT", 0.1)
+    (tmp_path / "a.png").touch()
+    with marked(tmp_path, place(f"{store.url}/out/.segpipe")) as folders:
+        assert store.keys() == [folders.token.removeprefix(f"{store.url}/")]
+        assert inspect(Wanted(versions(), folders)) == ""
+        store.fault = lambda asked: refusal(403)
+        told = inspect(Wanted(versions(), folders))
+        store.fault = lambda asked: None
+    assert f"expected to see output.root {store.url}/out, found another folder or none; give every" in told
+    assert store.keys() == []

@@ -11,6 +11,8 @@ import time
 from collections.abc import Iterator
 from pathlib import Path
 
+import maps
+import numpy as np
 import pytest
 import stores
 import test_large
@@ -295,6 +297,39 @@ def test_large_images_are_those_of_a_folder(large, store, far, small_slabs, sett
     arguments = [*test_large.WINDOWS, *(word for setting in settings for word in ("--set", setting))]
     expected = local(large, *arguments, code=0)
     large.run(*far, *arguments)
+    assert tree(store) == expected
+    assert state(store) == []
+
+
+def test_large_images_that_share_a_palette_hand_their_counts_on(large, store, far, small_slabs):  # noqa: F811
+    arguments = (*test_large.WINDOWS, "--set", "quantize.scope=job")
+    expected = local(large, *arguments, code=0)
+    large.run(*far, *arguments)
+    assert tree(store) == expected
+    assert state(store) == []
+
+
+def test_what_cannot_be_handed_on_is_a_row_and_tried_again(large, store, far, small_slabs):  # noqa: F811
+    preview = ("--set", "output.preview=64")
+    expected = local(large, *test_large.WINDOWS, *preview, code=0)
+    store.fault = lambda asked: (
+        stores.refusal(403) if asked.method == "PUT" and "/previews-" in asked.key else None
+    )
+    large.run(*far, *test_large.WINDOWS, *preview, code=4)
+    assert b"previews-0.npz could not be written: told to; run again" in tree(store)["manifest.jsonl"]
+    assert state(store) == []
+    store.fault = lambda asked: None
+    large.run(*far, *test_large.WINDOWS, *preview)
+    assert tree(store) == expected
+    assert state(store) == []
+
+
+def test_rasters_are_those_of_a_folder(tmp_path, store, far, monkeypatch):
+    maps.shrink(monkeypatch)
+    site = maps.segmenting(tmp_path / "site")
+    maps.save(site.inputs / "sub/deep.tif", maps.clusters(4, np.uint16)[0], **maps.TILED)
+    expected = local(site, code=0)
+    site.run(*far)
     assert tree(store) == expected
     assert state(store) == []
 

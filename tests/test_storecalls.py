@@ -5,6 +5,7 @@ from collections.abc import Iterator
 import pytest
 import stores
 from stores import Store, serving
+from werkzeug.wrappers import Response
 
 from pipeline.files.objects import ObjectPath
 from pipeline.files.storecalls import create, head, remove_all, replace
@@ -75,3 +76,12 @@ def test_what_cannot_be_removed_is_an_error(store):
     with pytest.raises(OSError) as caught:  # noqa: PT011 -- of whatever number
         remove_all([ObjectPath(f"{store.url}/a")])
     assert caught.value.strerror == "told to"
+
+
+def test_a_store_that_knows_no_conditions_is_looked_at_and_read_back(store):
+    refused = Response("<Error><Code>NotImplemented</Code></Error>", 501, mimetype="application/xml")
+    store.fault = lambda asked: refused if "if-none-match" in asked.headers else None
+    path = ObjectPath(f"{store.url}/lock")
+    assert create(path, b"mine")
+    assert not create(path, b"another's")
+    assert path.read_bytes() == b"mine"

@@ -14,6 +14,7 @@ from pipeline.files.objectsystems import asked, system_of
 
 ABREAST = 16  # requests at once: each takes long, and a store answers many
 _AT_ONCE = 1000  # objects that S3 removes by one request
+_UNKNOWN = ("NotImplemented", "501")
 _UNMET = ("PreconditionFailed", "ConditionalRequestConflict", "412", "409")
 
 
@@ -47,9 +48,11 @@ def create(path: ObjectPath, data: bytes) -> bool:
     try:
         path.create(data)
     except OSError as error:
-        if not (isinstance(error, FileExistsError) or _unmet(error)):
+        if isinstance(error, FileExistsError) or _says(error, _UNMET):
+            return _reads(path) == data
+        if not _says(error, _UNKNOWN):
             raise
-        return _reads(path) == data
+        return _create_unconditionally(path, data)
     return True
 
 
@@ -68,7 +71,7 @@ def replace(path: ObjectPath, data: bytes, etag: str) -> bool:
     except FileNotFoundError:
         return False
     except OSError as error:
-        if not _unmet(error):
+        if not _says(error, _UNMET):
             raise
         return _reads(path) == data
     return True
@@ -111,11 +114,19 @@ def _reads(path: ObjectPath) -> bytes | None:
         return None
 
 
-def _unmet(error: OSError) -> bool:
-    """Whether a store refused as its condition did not hold."""
+def _create_unconditionally(path: ObjectPath, data: bytes) -> bool:
+    """The same in a store that knows no conditions."""
+    if head(path) is not None:
+        return False
+    path.write_bytes(data)
+    return _reads(path) == data
+
+
+def _says(error: OSError, codes: tuple[str, ...]) -> bool:
+    """Whether a store refused with one of these."""
     cause: BaseException | None = error
     while cause is not None:
-        if (getattr(cause, "response", None) or {}).get("Error", {}).get("Code") in _UNMET:
+        if (getattr(cause, "response", None) or {}).get("Error", {}).get("Code") in codes:
             return True
         cause = cause.__cause__
     return False

@@ -16,6 +16,7 @@ from pipeline import errors
 from pipeline.files.failures import failed_decoding
 from pipeline.files.formats import FORMATS
 from pipeline.files.images import FileStat, Source, decode, identify, read_image
+from pipeline.files.objectfiles import Replaced
 
 EVERY = tuple(FORMATS)
 NOISE = Image.fromarray(np.random.default_rng(5).integers(0, 256, (64, 64, 3), dtype=np.uint8))
@@ -67,6 +68,7 @@ def encoded(kind, **options):
         (Image.DecompressionBombError("bomb"), errors.TooManyPixels),
         (OSError(5, "Input/output error"), errors.UnreadableFile),
         (FileNotFoundError(2, "gone"), errors.VanishedFile),
+        (Replaced("a.png"), errors.ChangedWhileReading),
         (errors.UnsupportedImage("kept"), errors.UnsupportedImage),
     ],
 )

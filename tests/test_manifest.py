@@ -196,7 +196,7 @@ def test_a_short_write_is_an_error(tmp_path):
         def write(self, data):
             return len(data) - 1
 
-    journal._file = Short()
+    journal._tape._file = Short()
     with pytest.raises(OSError, match=r"only \d+ of \d+ bytes .* journal\.jsonl"):
         journal.add([A])
 

@@ -172,7 +172,7 @@ def test_a_missing_file_and_a_folder_are_refused(folder: Path) -> None:
 
 def test_all_mistakes_come_at_once_in_the_order_of_the_file_then_the_command_line(folder: Path) -> None:
     told = refused(
-        "quantize: {seed: -1, colours: 3}\noutput: {root: s3://bucket/x}\ninput: {formats: [jpg]}\n",
+        "quantize: {seed: -1, colours: 3}\noutput: {root: s3://}\ninput: {formats: [jpg]}\n",
         "compute.workers=0",
         "colors",
         "compute.retry=[",
@@ -189,9 +189,13 @@ def test_all_mistakes_come_at_once_in_the_order_of_the_file_then_the_command_lin
     ]
 
 
-def test_a_root_that_is_no_local_folder_is_refused(folder: Path) -> None:
-    assert refused("input: {root: s3://bucket/x}\noutput: {root: out}") == (
-        "job.yaml:1:15: input.root: object stores are not supported; give a local folder, not 's3://bucket/x'"
+def test_a_root_with_credentials_is_refused_and_does_not_repeat_them(folder: Path) -> None:
+    said = "expected a URL such as 's3://bucket/photos', found one with '@'; leave out what precedes it: "
+    assert refused("input: {root: 's3://AKIA:geh/eim@bucket/x'}\noutput: {root: out}") == (
+        f"job.yaml:1:15: input.root: {said}credentials come from the environment"
+    )
+    assert refused("output: {root: out}", "input.root=s3://AKIA:geh/eim@bucket/x") == (
+        f"--set input.root=s3://…@bucket/x: {said}credentials come from the environment"
     )
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from pipeline.jobs.spec_mistakes import WrongKeyError
-from pipeline.jobs.spec_roots import check_apart, local_folder
+from pipeline.jobs.spec_roots import check_apart, local_folder, root_of
 
 BASE = Path("/jobs/here")
 
@@ -36,11 +36,6 @@ def test_a_text_means_one_absolute_folder(monkeypatch: pytest.MonkeyPatch, text:
     ("text", "told"),
     [
         ("", "expected a folder, found ''; the job file's own is '.'"),
-        ("s3://bucket/x", "object stores are not supported; give a local folder, not 's3://bucket/x'"),
-        (
-            "simplecache::gs://b/x",
-            "object stores are not supported; give a local folder, not 'simplecache::gs://b/x'",
-        ),
         ("file://host/x", "expected a URL such as 'file:///data/photos', found 'file://host/x'"),
         ("file:///", "expected a URL such as 'file:///data/photos', found 'file:///'"),
         ("~nobody-of-this-name/x", "no home folder is known for '~nobody-of-this-name/x'"),
@@ -50,6 +45,45 @@ def test_a_text_means_one_absolute_folder(monkeypatch: pytest.MonkeyPatch, text:
 def test_what_names_no_folder_here_is_refused(text: str, told: str) -> None:
     with pytest.raises(ValueError, match=f"^{re.escape(told)}$"):
         local_folder(text, BASE)
+
+
+@pytest.mark.parametrize(
+    ("text", "url"),
+    [
+        ("s3://bucket/photos/", "s3://bucket/photos"),
+        ("S3://bucket", "s3://bucket"),
+        ("s3a://bucket/a b/c", "s3://bucket/a b/c"),
+        ("gcs://bucket/x", "gs://bucket/x"),
+        ("abfss://box@account.dfs.core.windows.net/x", "abfss://box@account.dfs.core.windows.net/x"),
+        ("file:///data/x", "/data/x"),
+    ],
+)
+def test_a_url_means_a_place_in_a_store(text: str, url: str) -> None:
+    assert root_of(text, BASE) == url
+    assert root_of(url, None) == url
+
+
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("s3://", "expected a bucket, such as 's3://bucket/photos'"),
+        ("s3:///photos", "expected a bucket, such as 's3://bucket/photos'"),
+        (
+            "s3://AKIA:geh/eim@bucket/x",
+            "found one with '@'; leave out what precedes it: credentials come from",
+        ),
+        ("s3://AKIA@bucket/x", "found one with '@'"),
+        ("abfss://geheim:box@account/x", "found one with '@'"),
+        ("s3://bucket/x?secret=geheim", "found one with '?'; leave out what follows it"),
+        ("simplecache::gs://b/x", "found a chain of protocols"),
+        ("s3://bucket//x", "expected names between slashes, found 's3://bucket//x'"),
+        ("s3://bucket/a/../x", "expected names between slashes, found 's3://bucket/a/../x'"),
+    ],
+)
+def test_what_has_no_place_in_a_url_is_refused_and_secrets_are_not_told(text: str, told: str) -> None:
+    with pytest.raises(ValueError, match=re.escape(told)) as caught:
+        root_of(text, BASE)
+    assert not re.search("AKIA|eim|geheim", str(caught.value))
 
 
 def test_dots_behind_a_link_lead_where_the_link_leads(tmp_path: Path) -> None:
@@ -87,3 +121,25 @@ def test_overlapping_roots_are_refused(
 @pytest.mark.parametrize(("source", "target"), [("a", "b"), ("a", "ab"), ("ab", "a"), ("a/b", "a/c")])
 def test_roots_beside_each_other_are_fine(tmp_path: Path, source: str, target: str) -> None:
     check_apart(str(tmp_path / source), str(tmp_path / target))
+
+
+@pytest.mark.parametrize(
+    ("source", "target", "told"),
+    [
+        ("s3://b/a", "s3://b/a", "is the same folder as"),
+        ("s3://b", "s3://b/a", "lies inside"),
+        ("s3://b/a/b", "s3://b/a", "contains"),
+    ],
+)
+def test_overlapping_urls_are_refused(source: str, target: str, told: str) -> None:
+    with pytest.raises(WrongKeyError, match=f"^'{target}' {told} input.root '{source}'"):
+        check_apart(source, target)
+
+
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [("s3://b/a", "s3://b/ab"), ("s3://b/a", "s3://c/a"), ("s3://b/a", "gs://b/a"), ("s3://b/a", "/b/a")],
+)
+def test_urls_beside_each_other_are_fine(source: str, target: str) -> None:
+    check_apart(source, target)
+    check_apart(target, source)

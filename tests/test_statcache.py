@@ -41,6 +41,12 @@ def test_a_file_as_young_as_the_run_that_read_it_is_not_trusted(tmp_path_factory
     assert cache.changed == (cache.digest("a", *STATE[:3]) is not None) == (age > 20_000_000)
 
 
+def test_a_version_is_trusted_however_young(tmp_path):
+    cache = StatCache(tmp_path / "stats")
+    cache.learn("a", STATE, STATE.mtime_ns, versioned=True)
+    assert cache.digest("a", *STATE[:3]) == STATE.sha256
+
+
 def test_a_racy_state_does_not_bring_an_old_one_back(tmp_path):
     cache = cache_with(tmp_path / "stats", a=STATE)
     racy = FileState(10, LATER, 7, digest("b"))

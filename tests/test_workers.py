@@ -420,7 +420,7 @@ def test_a_run_that_loses_its_workers_keeps_what_is_finished(alone, site, monkey
 
 
 def test_an_error_of_the_task_itself_is_a_row(site, monkeypatch):
-    monkeypatch.setattr("pipeline.jobs.tasks.Commit.publish", lambda self: 1 / 0)
+    monkeypatch.setattr("pipeline.files.outputs.Commit.publish", lambda self: 1 / 0)
     site.run(code=1)
     assert set(site.errors().values()) == {"UnexpectedError"}
     monkeypatch.undo()

@@ -2,6 +2,7 @@
 
     nothing there                                  VanishedFile
     permission, a failing disk (an errno)          UnreadableFile
+    an object of another version                   ChangedWhileReading
     a folder, a pipe, a device                     UnsupportedImage
     no bytes                                       EmptyFile
     begins like no format that we know             NotAnImage
@@ -25,6 +26,7 @@ from typing import IO
 from PIL import Image, UnidentifiedImageError
 
 from pipeline.errors import (
+    ChangedWhileReading,
     DamagedImage,
     ImageError,
     NotAnImage,
@@ -37,6 +39,7 @@ from pipeline.errors import (
     VanishedFile,
 )
 from pipeline.files.formats import FORMATS, listed, pillow_names
+from pipeline.files.objectfiles import Replaced
 
 _CUT_SHORT = re.compile(
     r"truncat|unexpected end|end of (file|data)|eof|too short|not enough|incomplete|no more|"
@@ -55,6 +58,11 @@ def failed_reading(error: OSError, name: str) -> ImageError:
     """Say what it means that a file could not be opened or read as a file."""
     if isinstance(error, FileNotFoundError):
         return VanishedFile(f"{name}: was listed but is gone; run again once the folder is at rest")
+    if isinstance(error, Replaced):
+        return ChangedWhileReading(
+            f"{name}: expected a file at rest, found one that was replaced while it was read; run again once "
+            "nothing writes to it"
+        )
     if isinstance(error, IsADirectoryError):
         return UnsupportedImage(f"{name}: expected a file, found a folder; exclude it")
     if isinstance(error, PermissionError):

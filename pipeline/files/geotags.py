@@ -1,12 +1,15 @@
 """What an output TIFF takes over from the input's file: its place on Earth and its resolution."""
 
+import errno
 import logging
 import math
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import tifffile
+
+from pipeline.files.failures import failed_reading
+from pipeline.files.objects import ObjectPath, Place
 
 _SHORT, _ASCII, _RATIONAL, _DOUBLE = 3, 2, 5, 12
 _SCALE, _TIEPOINTS, _TRANSFORMATION = 33550, 33922, 34264
@@ -53,24 +56,23 @@ class Carried:
 NOTHING = Carried()
 
 
-def carried_tags(path: Path, *, as_stored: bool = False) -> Carried:
+def carried_tags(path: Place, *, as_stored: bool = False) -> Carried:
     """Read what a TIFF's first page says of its place and resolution; nothing, when it is no TIFF.
 
     What is damaged is left out, and of the place all or nothing: half of it would be another place.
     A picture that its orientation turns loses its place, which is told for the stored rows; `as_stored`
     says that the output's rows are these.
-    All of it holds for pictures of the input's size alone. Raises OSError when the file cannot be opened.
+    All of it holds for pictures of the input's size alone. Raises OSError when the file cannot be opened;
+    of an object ImageError when it cannot be read.
     """
-    with path.open("rb") as file:
-        try:
-            with tifffile.TiffFile(file) as opened:
-                tags = opened.pages.first.tags
-                found = {code: (int(tags[code].dtype), tags[code].value) for code in _WANTED if code in tags}
-                if _KEY_TEXTS in found:  # as stored: the keys point at places in it
-                    file.seek(tags[_KEY_TEXTS].valueoffset)
-                    found[_KEY_TEXTS] = found[_KEY_TEXTS][0], file.read(tags[_KEY_TEXTS].count)
-        except Exception:  # a damaged file is met with whatever its numbers happen to break
-            return NOTHING
+    try:
+        found = _found(path)
+    except OSError as error:
+        if isinstance(path, ObjectPath):
+            raise failed_reading(error, path.name) from error
+        raise
+    if not found:
+        return NOTHING
     kind, orientation = found.get(_ORIENTATION, (_SHORT, 1))
     turned = not as_stored and kind == _SHORT and orientation in range(2, 9)
     resolution = _resolution(found)
@@ -82,6 +84,23 @@ def carried_tags(path: Path, *, as_stored: bool = False) -> Carried:
         resolution=resolution,
         unit=unit if resolution and unit in _UNITS else 1,
     )
+
+
+def _found(path: Place) -> dict[int, tuple[int, Any]]:
+    """Kind and content of a TIFF's tags that are wanted; none when it is no TIFF, or damaged."""
+    with path.open("rb") as file:
+        try:
+            with tifffile.TiffFile(file) as opened:
+                tags = opened.pages.first.tags
+                found = {code: (int(tags[code].dtype), tags[code].value) for code in _WANTED if code in tags}
+                if _KEY_TEXTS in found:  # as stored: the keys point at places in it
+                    file.seek(tags[_KEY_TEXTS].valueoffset)
+                    found[_KEY_TEXTS] = found[_KEY_TEXTS][0], file.read(tags[_KEY_TEXTS].count)
+        except Exception as error:  # a damaged file is met with whatever its numbers happen to break
+            if isinstance(path, ObjectPath) and isinstance(error, OSError) and error.errno != errno.EINVAL:
+                raise  # the store has failed, or the object is another by now
+            return {}
+    return found
 
 
 def _geo(found: dict[int, tuple[int, Any]]) -> tuple[Tag, ...]:

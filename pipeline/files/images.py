@@ -25,7 +25,6 @@ application is told in `Raster.notes`:
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from io import BufferedReader, BytesIO
-from pathlib import Path
 from typing import Literal
 
 import numpy as np
@@ -36,6 +35,7 @@ from pipeline.files.decoder import opened
 from pipeline.files.folders import is_image_folder
 from pipeline.files.headers import Header, header_of, orientation_of
 from pipeline.files.modes import channels_of, raw_mode
+from pipeline.files.objects import Place
 from pipeline.files.profiles import to_srgb
 from pipeline.files.sources import FileStat, Source, open_regular, read_source, shown
 from pipeline.files.zarrpictures import zarr_header
@@ -90,12 +90,12 @@ class Raster:
     notes: tuple[str, ...]
 
 
-def read_header(path: Path, formats: Sequence[str], max_pixels: int) -> Header:
+def read_header(path: Place, formats: Sequence[str], max_pixels: int) -> Header:
     """Read a file's header without decoding its picture.
 
     Parameters
     ----------
-    path : Path
+    path : Path or ObjectPath
         The file.
     formats : sequence of str
         The formats that may be read (of `pipeline.files.formats.NAMES`).
@@ -161,7 +161,7 @@ def decode(
 
 
 def read_image(
-    path: Path,
+    path: Place,
     formats: Sequence[str],
     max_pixels: int,
     alpha: Literal["preserve", "flatten"] = "preserve",

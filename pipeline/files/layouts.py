@@ -11,7 +11,6 @@ samples that are stretched by their range or are neither grey nor RGB, and other
 
 from dataclasses import dataclass
 from io import BufferedReader
-from pathlib import Path
 from typing import IO, Any, Literal
 
 from pipeline.errors import DamagedImage, TruncatedImage, UnsupportedImage
@@ -19,6 +18,7 @@ from pipeline.files.containers import jpeg_scan, png_data, webp_length
 from pipeline.files.decoder import opened
 from pipeline.files.failures import failed_decoding
 from pipeline.files.headers import Header
+from pipeline.files.objects import Place
 from pipeline.files.patches import PER_PIXEL, Look, look_of
 from pipeline.files.pieces import LARGEST_PIECE, Pieces, check_pieces, pieces_of
 from pipeline.files.sources import open_regular, shown, unchanged
@@ -68,12 +68,12 @@ class Layout:
     alpha: bool
 
 
-def layout_of(path: Path, header: Header) -> Layout:
+def layout_of(path: Place, header: Header) -> Layout:
     """Tell in what pieces a picture can be read.
 
     Parameters
     ----------
-    path : Path
+    path : Path or ObjectPath
         The file.
     header : Header
         Its header, from `images.read_header`.
@@ -116,7 +116,7 @@ def look_at(file: IO[bytes], header: Header, name: str) -> Look:
         return look_of(image)
 
 
-def _zarr(path: Path, header: Header) -> Layout:
+def _zarr(path: Place, header: Header) -> Layout:
     """Take an array's form over."""
     form = open_zarr(path).form
     memory = form.decoder_bytes + painting_bytes(form)

@@ -19,24 +19,13 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import BrokenLink, ImageError, InputError, UnsupportedImage, UnusableName
+from pipeline.files.entries import Entry
 from pipeline.files.folders import contents, has_image_name, is_marked
+from pipeline.files.objectlisting import list_objects
+from pipeline.files.objects import ObjectPath, Place
 from pipeline.files.patterns import Patterns
 
-
-class Entry(NamedTuple):
-    r"""One file of a listing.
-
-    `key` is the path relative to the input root, with slashes, extension included; for a name
-    that is not UTF-8 the odd bytes are written as `\xNN`. `bytes`, `mtime_ns` and `inode` are the
-    file's own (a link's target's), of a folder as in `sources.FileStat`; zero where `error` tells
-    that there is none.
-    """
-
-    key: str
-    bytes: int
-    mtime_ns: int
-    inode: int
-    error: ImageError | None = None
+__all__ = ["Entry", "Listing", "Skipped", "list_inputs"]
 
 
 class Skipped(NamedTuple):
@@ -53,21 +42,21 @@ class Listing(NamedTuple):
     which files to take.
     """
 
-    root: Path
+    root: Place
     entries: list[Entry]
     skipped: list[Skipped]
     others: dict[str, int]
 
 
 def list_inputs(
-    root: Path, include: Sequence[str] = (), exclude: Sequence[str] = (), follow_symlinks: bool = False
+    root: Place, include: Sequence[str] = (), exclude: Sequence[str] = (), follow_symlinks: bool = False
 ) -> Listing:
     """List the image files below `root`.
 
     Parameters
     ----------
-    root : Path
-        The input root: a folder, or a link to one.
+    root : Path or ObjectPath
+        The input root: a folder, a link to one, or what names of objects begin with.
     include, exclude : sequence of str
         Patterns as told in `pipeline.files.patterns`; no include pattern takes every known
         image extension, in upper or lower case.
@@ -81,12 +70,20 @@ def list_inputs(
     SpecError
         When a pattern is malformed.
     """
-    walk = _Walk(root, Patterns(include, exclude), follow_symlinks)
+    patterns = Patterns(include, exclude)
+    if isinstance(root, ObjectPath):
+        entries, others = list_objects(root, patterns)
+        return Listing(root, sorted(entries, key=_by_key), [], {} if include else others)
+    walk = _Walk(root, patterns, follow_symlinks)
     walk.run()
     _part_namesakes(walk.entries)
-    walk.entries.sort(key=lambda entry: entry.key)
+    walk.entries.sort(key=_by_key)
     walk.skipped.sort()
     return Listing(root, walk.entries, walk.skipped, {} if include else dict(walk.others))
+
+
+def _by_key(entry: Entry) -> str:
+    return entry.key
 
 
 def _part_namesakes(entries: list[Entry]) -> None:

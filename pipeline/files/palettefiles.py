@@ -62,7 +62,7 @@ def read_palette(path: Path | str) -> NDArray[np.uint8]:
     path = Path(path)
     where = str(path).encode("utf-8", "backslashreplace").decode()
     try:
-        return _colors_of(_content(path), path.suffix.lower())
+        return colors_of(_content(path), path.suffix.lower())
     except OSError as error:
         raise ValueError(
             f"{where}: expected a palette file, found none that can be read ({error.strerror or error}); "
@@ -93,8 +93,8 @@ def _content(path: Path) -> bytes:
     return data
 
 
-def _colors_of(data: bytes, extension: str) -> NDArray[np.uint8]:
-    """Tell what a file is, and read it: (k, 3), distinct."""
+def colors_of(data: bytes, extension: str) -> NDArray[np.uint8]:
+    """Tell what a file is by its content, and read it: (k, 3), distinct. Raises ValueError."""
     if is_picture(data):
         return _distinct(picture_colors(data))
     if data.startswith(b"ASEF"):

@@ -14,7 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from io import BufferedReader
-from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import ChangedWhileReading
 from pipeline.files.folders import is_image_folder
+from pipeline.files.objects import Place
 from pipeline.files.piecereader import PieceReader, inside
 from pipeline.files.pieces import check_pieces, pieces_of
 from pipeline.files.rasterpages import Base, base_of, check_beginning
@@ -127,7 +127,7 @@ class RasterReader:
         return values
 
 
-def raster_layout(path: Path) -> RasterLayout:
+def raster_layout(path: Place) -> RasterLayout:
     """Tell what a raster's file holds, from its headers alone; nothing is decoded.
 
     Raises
@@ -146,12 +146,12 @@ def raster_layout(path: Path) -> RasterLayout:
 
 
 @contextmanager
-def open_raster(path: Path, layout: RasterLayout) -> Iterator[RasterReader | ZarrArray]:
+def open_raster(path: Place, layout: RasterLayout) -> Iterator[RasterReader | ZarrArray]:
     """Open a raster to be read in windows.
 
     Parameters
     ----------
-    path : Path
+    path : Path or ObjectPath
         The file.
     layout : RasterLayout
         Its layout, from `raster_layout`.

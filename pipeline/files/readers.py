@@ -13,13 +13,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from io import BufferedReader
-from pathlib import Path
 from typing import IO, Protocol
 
 from pipeline.errors import ChangedWhileReading
 from pipeline.files.headers import Header
 from pipeline.files.images import pages_note
 from pipeline.files.layouts import Layout, look_at
+from pipeline.files.objects import Place
 from pipeline.files.patches import Look, Patch
 from pipeline.files.sources import open_regular, shown, unchanged
 from pipeline.files.streams import StreamReader, expanded
@@ -53,7 +53,7 @@ class WindowReader(Protocol):
         """
 
 
-def notes_of(path: Path, header: Header, layout: Layout) -> tuple[str, ...]:
+def notes_of(path: Place, header: Header, layout: Layout) -> tuple[str, ...]:
     """What `Raster.notes` would say of a picture, but for what hangs on its pixels."""
     if header.format == "zarr":
         return open_zarr(path).form.notes + zarr_look(header.mode).notes()
@@ -71,12 +71,12 @@ def _look(file: IO[bytes], header: Header, layout: Layout, name: str) -> Look:
 
 
 @contextmanager
-def open_windows(path: Path, header: Header, layout: Layout) -> Iterator[WindowReader]:
+def open_windows(path: Place, header: Header, layout: Layout) -> Iterator[WindowReader]:
     """Open a picture to be read in parts.
 
     Parameters
     ----------
-    path : Path
+    path : Path or ObjectPath
         The file.
     header : Header
         Its header, from `images.read_header`.
@@ -104,7 +104,7 @@ def open_windows(path: Path, header: Header, layout: Layout) -> Iterator[WindowR
             yield TiffReader(file, page, look, name)
 
 
-def _zarr_reader(path: Path, header: Header, layout: Layout, name: str) -> ZarrReader:
+def _zarr_reader(path: Place, header: Header, layout: Layout, name: str) -> ZarrReader:
     array = open_zarr(path)
     form, unit = array.form, layout.unit
     found = form.height, form.width, form.unit, mode_of(form, name)

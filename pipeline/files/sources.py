@@ -1,6 +1,7 @@
 """A file's bytes, read once, with what tells them from any other state of the file.
 
 Of a folder that is one image (see `folders`) state and digest alone: it is read piece by piece.
+An object in a store is a file like any other, but each read is a request: see `objectfiles`.
 """
 
 import hashlib
@@ -9,20 +10,29 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import FileIO
-from pathlib import Path
+from io import BufferedReader, FileIO
 from typing import NamedTuple
 
 from pipeline.errors import ChangedWhileReading, EmptyFile, ImageError, TooMuchMemory, UnsupportedImage
 from pipeline.files.failures import failed_reading
 from pipeline.files.folders import Contents, contents, digest, is_image_folder
+from pipeline.files.objectfiles import ObjectFile, ObjectStat
+from pipeline.files.objects import ObjectPath, Place
+
+RawFile = FileIO | ObjectFile
+"""An input that is open, unbuffered."""
+
+Stat = os.stat_result | ObjectStat
+"""What is known of one."""
+
+_STEP = 4 << 20  # bytes of an object that are asked for at once where all are wanted in parts
 
 
 class FileStat(NamedTuple):
     """What tells one state of a file from another.
 
     Of a folder that is one image: the sum of its files' sizes, the latest time of all files and
-    folders in it, and the folder's inode.
+    folders in it, and the folder's inode. Of objects the inode is the version's, see `ObjectStat`.
     """
 
     bytes: int
@@ -52,7 +62,7 @@ class Source:
     stat: FileStat
 
 
-def read_source(path: Path) -> Source:
+def read_source(path: Place) -> Source:
     """Read all bytes of a file, once.
 
     Raises
@@ -71,14 +81,14 @@ def read_source(path: Path) -> Source:
                 f"{name}: expected memory for its {before.st_size} bytes, found too little; "
                 "raise compute.memory_per_worker"
             ) from error
-        after = os.fstat(file.fileno())
+        after = _again(file)
     found = FileStat(len(data), before.st_mtime_ns, before.st_ino)
     if any(state != found for state in (_state(before), _state(after))):
         raise _changed(name, before, after)
     return Source(name, data, hashlib.sha256(data).hexdigest(), found)
 
 
-def digest_file(path: Path) -> tuple[FileStat, str]:
+def digest_file(path: Place) -> tuple[FileStat, str]:
     """Give a file's state and the SHA-256 of its content, without holding the content.
 
     Of a folder that is one image, the digest that `folders.digest` tells.
@@ -91,14 +101,15 @@ def digest_file(path: Path) -> tuple[FileStat, str]:
     if is_image_folder(path):
         return _digest_folder(path)
     with open_regular(path) as (file, before):
-        sha256 = hashlib.file_digest(file, "sha256").hexdigest()
-        after = os.fstat(file.fileno())
+        source = BufferedReader(file, _STEP) if isinstance(file, ObjectFile) else file
+        sha256 = hashlib.file_digest(source, "sha256").hexdigest()
+        after = _again(file)
     if _state(before) != _state(after):
         raise _changed(shown(path), before, after)
     return _state(before), sha256
 
 
-def state_of(path: Path) -> FileStat:
+def state_of(path: Place) -> FileStat:
     """Give a file's state.
 
     Raises
@@ -111,17 +122,20 @@ def state_of(path: Path) -> FileStat:
     return stamp_of(path)[0]
 
 
-def stamp_of(path: Path) -> tuple[FileStat, int]:
+def stamp_of(path: Place) -> tuple[FileStat, int]:
     """Give a file's state, and the time of its last change of any kind in ns; errors as `state_of`."""
     if is_image_folder(path):
         held = _contents(path)
         return _folder_state(held), held.ctime_ns
-    with open_regular(path) as (_, found):
+    if isinstance(path, ObjectPath):
+        found = _object_stat(path)
         return _state(found), found.st_ctime_ns
+    with open_regular(path) as (_, status):
+        return _state(status), status.st_ctime_ns
 
 
 @contextmanager
-def at_rest(path: Path, stat: FileStat, key: str) -> Iterator[None]:
+def at_rest(path: Place, stat: FileStat, key: str) -> Iterator[None]:
     """Refuse what is read of a file that changes meanwhile; what fails then is no fault of its content.
 
     Raises
@@ -148,7 +162,7 @@ def changed(key: str) -> ChangedWhileReading:
 
 
 @contextmanager
-def open_regular(path: Path) -> Iterator[tuple[FileIO, os.stat_result]]:
+def open_regular(path: Place) -> Iterator[tuple[RawFile, Stat]]:
     """Open a file that has content; errors of the system while it is open are told in our words.
 
     Yields
@@ -160,24 +174,55 @@ def open_regular(path: Path) -> Iterator[tuple[FileIO, os.stat_result]]:
     ------
     EmptyFile, UnsupportedImage, UnreadableFile, VanishedFile
         See `pipeline.files.failures`.
+    ChangedWhileReading
+        When an object is replaced while it is open.
     """
     name = shown(path)
     try:
-        # O_NONBLOCK: a pipe without a writer must not hold us up.
-        flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-        with FileIO(os.open(path, flags), "rb") as file:
-            found = os.fstat(file.fileno())
-            if not stat.S_ISREG(found.st_mode):
+        with _opened(path) as file:
+            found = file.stat if isinstance(file, ObjectFile) else os.fstat(file.fileno())
+            if not isinstance(found, ObjectStat) and not stat.S_ISREG(found.st_mode):
                 kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or device"
                 raise UnsupportedImage(f"{name}: expected a file, found {kind}; exclude it")
-            if found.st_size == 0:
-                raise EmptyFile(f"{name}: expected an image, found 0 bytes; restore it from its source")
+            _check_content(found, name)
             yield file, found
     except OSError as error:
         raise failed_reading(error, name) from error
 
 
-def unchanged(found: os.stat_result, size: int, name: str) -> None:
+@contextmanager
+def _opened(path: Place) -> Iterator[RawFile]:
+    if isinstance(path, ObjectPath):
+        with path.opened() as remote:
+            yield remote
+        return
+    # O_NONBLOCK: a pipe without a writer must not hold us up.
+    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
+    with FileIO(os.open(path, flags), "rb") as file:
+        yield file
+
+
+def _again(file: RawFile) -> Stat:
+    """What is known of an open file now."""
+    return file.again() if isinstance(file, ObjectFile) else os.fstat(file.fileno())
+
+
+def _object_stat(path: ObjectPath) -> ObjectStat:
+    """What is known of an object, without opening it; errors as `open_regular`."""
+    try:
+        found = path.stat()
+    except OSError as error:
+        raise failed_reading(error, shown(path)) from error
+    _check_content(found, shown(path))
+    return found
+
+
+def _check_content(found: Stat, name: str) -> None:
+    if found.st_size == 0:
+        raise EmptyFile(f"{name}: expected an image, found 0 bytes; restore it from its source")
+
+
+def unchanged(found: Stat, size: int, name: str) -> None:
     """Refuse a file whose size is not that of which its header told.
 
     Raises
@@ -192,22 +237,22 @@ def unchanged(found: os.stat_result, size: int, name: str) -> None:
         )
 
 
-def shown(path: Path) -> str:
+def shown(path: Place) -> str:
     """Give a file's name, without its folders, in a form that can be written down."""
     return os.fsencode(path.name).decode("utf-8", "backslashreplace")
 
 
-def _changed(name: str, before: os.stat_result, after: os.stat_result) -> ChangedWhileReading:
+def _changed(name: str, before: Stat, after: Stat) -> ChangedWhileReading:
     return ChangedWhileReading(
         f"{name}: expected {before.st_size} bytes at rest, found {after.st_size} and a file that "
         "changed while it was read; run again once nothing writes to it"
     )
 
 
-def _contents(path: Path) -> Contents:
+def _contents(path: Place) -> Contents:
     """Look into a folder that is one image."""
     try:
-        return contents(os.fspath(path), shown(path))
+        return contents(path, shown(path))
     except OSError as error:
         raise failed_reading(error, shown(path)) from error
 
@@ -216,7 +261,7 @@ def _folder_state(held: Contents) -> FileStat:
     return FileStat(held.bytes, held.mtime_ns, held.inode)
 
 
-def _digest_folder(path: Path) -> tuple[FileStat, str]:
+def _digest_folder(path: Place) -> tuple[FileStat, str]:
     before = _contents(path)
     try:
         sha256 = digest(path, before)
@@ -227,6 +272,6 @@ def _digest_folder(path: Path) -> tuple[FileStat, str]:
     return _folder_state(before), sha256
 
 
-def _state(found: os.stat_result) -> FileStat:
+def _state(found: Stat) -> FileStat:
     """Keep of a stat result what tells one state of the file from another."""
     return FileStat(found.st_size, found.st_mtime_ns, found.st_ino)

@@ -1,11 +1,9 @@
 """PNG, JPEG and WebP files from top to bottom, in bounded memory (WebP: one decoded picture)."""
 
 import logging
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import partial
-from pathlib import Path
+from io import BufferedReader
 from typing import Any
 
 import numpy as np
@@ -16,8 +14,9 @@ from pipeline.errors import ImageError
 from pipeline.files.containers import check_jpeg_data
 from pipeline.files.failures import failed_decoding
 from pipeline.files.headers import Header
+from pipeline.files.objects import Place
 from pipeline.files.patches import Look, Patch, blank, rebanded
-from pipeline.files.sources import open_regular, shown, unchanged
+from pipeline.files.sources import RawFile, open_regular, shown, unchanged
 from pipeline.files.windows import Window, cover
 
 # What libvips logs is told by errors already.
@@ -40,7 +39,7 @@ class StreamReader:
 
     Parameters
     ----------
-    path : Path
+    path : Path or ObjectPath
         The file.
     header : Header
         Its header: format and size.
@@ -48,7 +47,7 @@ class StreamReader:
         How its pixels are to be read, from `expanded`.
     """
 
-    def __init__(self, path: Path, header: Header, look: Look) -> None:
+    def __init__(self, path: Place, header: Header, look: Look) -> None:
         self._path = path
         self._header = header
         self._look = look
@@ -78,15 +77,15 @@ class StreamReader:
         height, width = self._header.height, self._header.width
         with open_regular(self._path) as (file, found):
             unchanged(found, self._header.bytes, shown(self._path))
-            with self._told("before its first row"):
+            feed = _Feed(file)
+            with self._told("before its first row", feed):
                 if self._header.format == "jpeg":
                     # libvips fails at each warning of the decoder but those of the very last rows.
-                    with open(file.fileno(), "rb", closefd=False) as stream:
-                        check_jpeg_data(stream)
-                source = _source(file.fileno())  # which must live as long as the image does
+                    feed.check_jpeg()
+                source = feed.source()  # which must live as long as the image does
                 image = self._opened(source)
             for window in cover(height, width, min(BAND_ROWS, height), width):
-                with self._told(str(window)):
+                with self._told(str(window), feed):
                     # A region that lived on would hold a thousand rows more.
                     data = image.crop(0, window.row, width, window.height).write_to_memory()
                     samples = np.frombuffer(data, _DEPTHS[image.format])
@@ -118,12 +117,14 @@ class StreamReader:
         self._look.paint(samples, patch.pixels, patch.alpha)
 
     @contextmanager
-    def _told(self, place: str) -> Iterator[None]:
+    def _told(self, place: str, feed: "_Feed") -> Iterator[None]:
         try:
             yield
+            feed.check()
         except ImageError:
             raise
         except Exception as error:
+            feed.check()
             detail = " ".join(getattr(error, "detail", str(error)).split()) or type(error).__name__
             cut = isinstance(error, EOFError) or "remature end" in detail or "ot enough" in detail
             name = f"{shown(self._path)}, {place}"
@@ -134,13 +135,43 @@ class StreamReader:
             raise failed_decoding(failed, name, self._header.format) from error
 
 
-def _source(descriptor: int) -> Any:
-    """A file as libvips reads it; of the descriptor itself it would map all into memory in the end."""
-    source = pyvips.SourceCustom()
-    source.on_read(partial(os.read, descriptor))
-    source.on_seek(partial(os.lseek, descriptor))
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return source
+class _Feed:
+    """A file as libvips reads it; of its descriptor it would map all into memory in the end.
+
+    libvips takes a file that cannot be read on for one that ends: `check` raises what it was.
+    """
+
+    def __init__(self, file: RawFile) -> None:
+        self._file = file
+        self._error: OSError | None = None
+
+    def check_jpeg(self) -> None:
+        """Check a JPEG's data; errors as `check_jpeg_data`."""
+        stream = BufferedReader(self._file)
+        try:
+            check_jpeg_data(stream)
+        finally:
+            stream.detach()
+
+    def source(self) -> Any:
+        """The file from its beginning."""
+        self._file.seek(0)
+        source = pyvips.SourceCustom()
+        source.on_read(self._read)
+        source.on_seek(self._file.seek)
+        return source
+
+    def check(self) -> None:
+        """Raise OSError if the file could not be read."""
+        if self._error is not None:
+            raise self._error
+
+    def _read(self, size: int) -> bytes:
+        try:
+            return self._file.read(size) or b""
+        except OSError as error:
+            self._error = error
+            return b""
 
 
 def expanded(look: Look) -> Look:

@@ -7,11 +7,11 @@ Of all other axes the first plane is taken. What is passed over is told in notes
 """
 
 import json
-from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.errors import DamagedImage, UnsupportedImage
 from pipeline.files.failures import failed_reading
+from pipeline.files.objects import Place
 
 _BEFORE_AXES = ("t", "c", "z", "y", "x")  # OME-Zarr 0.1 and 0.2 name none: all arrays have these
 _KINDS = {"channel": "c", "time": "t"}
@@ -52,7 +52,7 @@ class Axes(NamedTuple):
     notes: tuple[str, ...]
 
 
-def base_of(folder: Path, name: str) -> Base:
+def base_of(folder: Place, name: str) -> Base:
     """Choose the array of a Zarr folder that is its picture.
 
     Parameters
@@ -135,7 +135,7 @@ def _by(shape: tuple[int, ...]) -> str:
     return " × ".join(map(str, shape)) if shape else "no axes"
 
 
-def _node(folder: Path, name: str, path: str) -> tuple[int, dict[str, Any] | None, dict[str, Any]]:
+def _node(folder: Place, name: str, path: str) -> tuple[int, dict[str, Any] | None, dict[str, Any]]:
     """What is at a path: format, the array's metadata or None for a group, attributes."""
     place = folder / path if path else folder
     prefix = f"{path}/" if path else ""
@@ -157,7 +157,7 @@ def _node(folder: Path, name: str, path: str) -> tuple[int, dict[str, Any] | Non
     raise DamagedImage(f"{name}: expected {what}, found none; restore it from its source")
 
 
-def _read(path: Path, shown: str, name: str) -> dict[str, Any] | None:
+def _read(path: Place, shown: str, name: str) -> dict[str, Any] | None:
     """A file of metadata; None when it is absent."""
     try:
         found = json.loads(path.read_bytes())

@@ -5,12 +5,12 @@ told here in the terms of `headers`, `patches` and `readers`.
 """
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from pipeline.errors import TooManyPixels, UnlistedFormat, UnsupportedImage
 from pipeline.files.failures import too_many_pixels
 from pipeline.files.formats import listed
 from pipeline.files.headers import Header
+from pipeline.files.objects import Place
 from pipeline.files.patches import Look, Patch, blank, rebanded
 from pipeline.files.sources import shown, state_of
 from pipeline.files.windows import Window, cover
@@ -20,7 +20,7 @@ _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
 _PIXEL_BYTES = 24  # of a block of chunks that is painted: its samples, as an image, and in colour
 
 
-def zarr_header(path: Path, formats: Sequence[str], max_pixels: int) -> Header:
+def zarr_header(path: Place, formats: Sequence[str], max_pixels: int) -> Header:
     """Describe a folder's picture; parameters as in `images.read_header`.
 
     Raises

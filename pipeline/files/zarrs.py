@@ -14,7 +14,6 @@ import struct
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,6 +21,7 @@ from numpy.typing import NDArray
 
 from pipeline.errors import DamagedImage, UnsupportedImage
 from pipeline.files.failures import failed_decoding
+from pipeline.files.objects import Place
 from pipeline.files.pieces import LARGEST_PIECE
 from pipeline.files.sources import shown
 from pipeline.files.windows import Window, overlap
@@ -157,7 +157,7 @@ class ZarrArray:
         return found if c is not None else found[..., np.newaxis]
 
 
-def open_zarr(path: Path) -> ZarrArray:
+def open_zarr(path: Place) -> ZarrArray:
     """Open the array of a Zarr folder that is its picture; no chunk is read.
 
     Raises

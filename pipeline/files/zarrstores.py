@@ -4,28 +4,34 @@ What was cut short must not reach the codecs: an empty shard would count as one 
 Blosc's decoder reads on behind the end of its input for as long as the header says.
 """
 
+import asyncio
 from functools import cache
-from pathlib import Path
 from typing import Any
+
+from pipeline.files.objects import ObjectPath, Place
 
 _METADATA = ("zarr.json", ".zarray", ".zattrs", ".zgroup", ".zmetadata")
 _BLOSC_HEADER = 16
 _BLOSC_STORED = slice(12, 16)  # the length of the whole, least byte first
 
 
-def checked_store(zarr: Any, folder: Path, blosc: bool) -> Any:
+def checked_store(zarr: Any, folder: Place, blosc: bool) -> Any:
     """Open a folder as a store of chunks that are whole.
 
     Parameters
     ----------
     zarr : module
         The package.
-    folder : Path
+    folder : Path or ObjectPath
         The array's.
     blosc : bool
         Whether chunks are stored as Blosc compresses them, which tells their length.
     """
-    return _kind(zarr.storage.WrapperStore)(zarr.storage.LocalStore(folder, read_only=True), blosc)
+    if isinstance(folder, ObjectPath):
+        store = _remote(zarr.abc.store.Store)(folder)
+    else:
+        store = zarr.storage.LocalStore(folder, read_only=True)
+    return _kind(zarr.storage.WrapperStore)(store, blosc)
 
 
 @cache
@@ -45,6 +51,64 @@ def _kind(wrapper: Any) -> Any:
             return found
 
     return _Checked
+
+
+@cache
+def _remote(base: Any) -> Any:
+    """The kind of store that gets objects: only what opening and reading one array takes."""
+
+    class _Remote(base):  # type: ignore[misc]  # the package is not imported here
+        supports_writes = supports_deletes = supports_listing = False
+
+        def __init__(self, folder: ObjectPath) -> None:
+            super().__init__(read_only=True)
+            self._folder = folder
+
+        def __eq__(self, other: object) -> bool:
+            return isinstance(other, _Remote) and self._folder == other._folder
+
+        def __hash__(self) -> int:
+            return hash(self._folder)
+
+        async def get(self, key: str, prototype: Any, byte_range: Any = None) -> Any:
+            try:
+                data = await asyncio.to_thread(_read, self._folder / key, byte_range)
+            except FileNotFoundError:
+                return None
+            return prototype.buffer.from_bytes(data)
+
+        async def get_partial_values(self, prototype: Any, key_ranges: Any) -> Any:
+            return [await self.get(key, prototype, byte_range) for key, byte_range in key_ranges]
+
+        async def exists(self, key: str) -> bool:
+            return await asyncio.to_thread((self._folder / key).is_file)
+
+        async def set(self, key: str, value: Any) -> None:
+            raise NotImplementedError
+
+        async def delete(self, key: str) -> None:
+            raise NotImplementedError
+
+        def list(self) -> Any:
+            raise NotImplementedError
+
+        def list_prefix(self, prefix: str) -> Any:
+            raise NotImplementedError
+
+        def list_dir(self, prefix: str) -> Any:
+            raise NotImplementedError
+
+    return _Remote
+
+
+def _read(path: ObjectPath, wanted: Any) -> bytes:
+    """An object's bytes, or those of a range of the package's."""
+    with path.opened() as file:
+        size = file.stat.st_size
+        start, end = getattr(wanted, "start", getattr(wanted, "offset", 0)), getattr(wanted, "end", size)
+        if (suffix := getattr(wanted, "suffix", None)) is not None:
+            start = max(0, size - suffix)
+        return file.part(start, min(end, size))
 
 
 def _check(found: Any, wanted: Any, blosc: bool) -> None:

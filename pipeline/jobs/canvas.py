@@ -9,7 +9,6 @@ file: the same bytes whether an image was done whole or in slabs.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -18,6 +17,7 @@ from numpy.typing import NDArray
 from pipeline.color.mapping import show
 from pipeline.files import png, tiff
 from pipeline.files.geotags import Carried
+from pipeline.files.objects import Place
 from pipeline.files.tiles import TILE, compress_tiles
 from pipeline.jobs.slabs import PATTERN_ROWS
 
@@ -31,14 +31,14 @@ class Part(NamedTuple):
     their Adler-32.
     """
 
-    data: bytes | Path
+    data: bytes | Place
     tiles: tuple[int, ...] = ()
     size: int = 0
     checksum: int = 1
 
     def read(self) -> bytes:
         """The bytes."""
-        return self.data.read_bytes() if isinstance(self.data, Path) else self.data
+        return self.data if isinstance(self.data, bytes) else self.data.read_bytes()
 
 
 @dataclass(frozen=True, eq=False)

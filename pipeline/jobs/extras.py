@@ -4,6 +4,7 @@ import shutil
 from importlib.util import find_spec
 
 from pipeline.errors import SpecError
+from pipeline.files.objects import is_url
 from pipeline.jobs.spec_batch import BATCH
 from pipeline.jobs.spec_compute import Compute
 
@@ -13,7 +14,18 @@ _OF_KIND = {
     **dict.fromkeys(BATCH, ("dask_jobqueue", "hpc")),
 }
 
+_OF_PROTOCOL = {"s3": ("s3fs", "s3")}
 _SUBMIT = {"slurm": "sbatch", "pbs": "qsub", "sge": "qsub", "lsf": "bsub", "htcondor": "condor_submit"}
+
+
+def require_store(root: str) -> None:
+    """Raise SpecError if a root is in a kind of store that needs a package that is not there."""
+    module, extra = _OF_PROTOCOL.get(root.partition("://")[0] if is_url(root) else "", ("", ""))
+    if module and find_spec(module) is None:
+        raise SpecError(
+            f"{root}: expected the package {module}, found none; install it with: "
+            f"pip install 'segpipe[{extra}]'"
+        )
 
 
 def require_extras(compute: Compute) -> None:

@@ -7,9 +7,9 @@ who come in the same instant, at least one sees the other and gives way. It may 
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 
 from pipeline.errors import OutputError, OutputLocked
+from pipeline.files.objects import Place
 from pipeline.jobs.lock import Hold, Say, Wanted, is_marked, locked
 from pipeline.jobs.tree import Tree
 
@@ -36,7 +36,7 @@ def held(tree: Tree, say: Say = lambda text: None) -> Iterator[Hold]:
         yield hold
 
 
-def _expect_nobody(states: list[Path], say: Say) -> None:
+def _expect_nobody(states: list[Place], say: Say) -> None:
     """Raise OutputLocked if one of some locks is held; those that killed runs left are removed.
 
     All are watched at once: the tasks of an array that a power cut ended are dead together.

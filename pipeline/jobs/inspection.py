@@ -10,11 +10,11 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import metadata
-from pathlib import Path
 from typing import Any
 
 from pipeline import __version__
-from pipeline.errors import WorkersLost
+from pipeline.errors import SpecError, WorkersLost
+from pipeline.files.objects import ObjectPath, Place, is_url, place
 from pipeline.files.outputs import DEBRIS
 from pipeline.jobs.recipe import ALGORITHM_VERSION
 
@@ -43,10 +43,13 @@ class Wanted:
 
 
 @contextmanager
-def marked(inputs: Path, state: Path) -> Iterator[Folders]:
+def marked(inputs: Place, state: Place) -> Iterator[Folders]:
     """Put a file into the state folder by which workers know it; it is removed at the end."""
     token = state / DEBRIS.replace("*", f"seen-{secrets.token_hex(8)}")
-    token.touch(exist_ok=False)
+    if isinstance(token, ObjectPath):
+        token.write_bytes(b"")
+    else:
+        token.touch(exist_ok=False)
     try:
         yield Folders(str(inputs), str(token))
     finally:
@@ -107,18 +110,42 @@ def _version(name: str) -> str:
 def _blind_to(folders: Folders, host: str) -> str:
     outputs = os.path.dirname(os.path.dirname(folders.token))  # noqa: PTH120 -- text, of another machine
     advice = "mount the same folders under the same paths on every worker"
+    if is_url(folders.token):
+        advice = "give every worker the credentials of this one, in its environment"
     end = time.monotonic() + _SIGHT
-    while not os.path.exists(folders.token):  # noqa: PTH110 -- as above
+    while not _sees(folders.token):
         if time.monotonic() > end:
             return f"on {host}: expected to see output.root {outputs}, found another folder or none; {advice}"
         time.sleep(_SIGHT / 50)
-    if not os.access(outputs, os.W_OK):
+    if not is_url(outputs) and not os.access(outputs, os.W_OK):
         return f"on {host}: expected to write to output.root {outputs}, found no right to; {advice}"
+    if isinstance(inputs := place(folders.inputs), ObjectPath):
+        return _blind_to_objects(inputs, host)
     try:
-        with os.scandir(folders.inputs) as entries:
-            if next(entries, None) is not None:
-                return ""
+        if any(True for _ in place(folders.inputs).iterdir()):
+            return ""
         found = "an empty folder"
     except OSError as error:
         found = str(error.strerror)
     return f"on {host}: expected images in input.root {folders.inputs}, found: {found}; {advice}"
+
+
+def _sees(token: str) -> bool:
+    try:
+        return place(token).exists()
+    except OSError:
+        return False
+
+
+def _blind_to_objects(inputs: ObjectPath, host: str) -> str:
+    """The same of an object store: whether this process may look into it, asked by a request or two."""
+    try:
+        if inputs.exists():
+            return ""
+        found = "nothing there"
+    except (OSError, SpecError) as error:
+        found = getattr(error, "strerror", None) or str(error)
+    return (
+        f"on {host}: expected images in input.root {inputs}, found: {found}; give every worker the same "
+        "endpoint, credentials and packages for it"
+    )

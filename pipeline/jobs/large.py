@@ -7,11 +7,11 @@ The steps are in `slabtasks` and `slabpictures`.
 
 from collections.abc import Iterator
 from functools import partial
-from pathlib import Path
 
 from pipeline.color.counts import ColorCounts
 from pipeline.errors import ImageError, NothingVisible
 from pipeline.files.images import laid_over
+from pipeline.files.objects import Place
 from pipeline.files.readers import notes_of, open_windows
 from pipeline.files.sources import at_rest
 from pipeline.jobs.parted import Folders, Steps, Team, attempt, digest_of, workplace
@@ -37,7 +37,7 @@ class LargeImages:
     """
 
     def __init__(
-        self, settings: Settings, window: int, routes: list[Route], folder: Path, team: Team
+        self, settings: Settings, window: int, routes: list[Route], folder: Place, team: Team
     ) -> None:
         self._settings = settings
         self._team = team
@@ -61,7 +61,7 @@ class LargeImages:
         self._folders.forget()
 
 
-def _find(route: Route, settings: Settings, folder: Path, window: int) -> Large | ImageError:
+def _find(route: Route, settings: Settings, folder: Place, window: int) -> Large | ImageError:
     """What tasks have to know of an image, or why it cannot be told."""
     entry, header, layout = route.decision.entry, route.header, route.layout
     if header is None or layout is None:

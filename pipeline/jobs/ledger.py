@@ -39,7 +39,7 @@ def load_manifest(tree: Tree) -> Manifest:
 
 def _with_part(known: Manifest, tree: Tree) -> Manifest:
     part = load(tree.book, tree.journal)
-    place = tree.state.relative_to(tree.base).as_posix()
+    place = f"{tree.state.parent.name}/{tree.state.name}"
     return Manifest(
         known.records | part.records,
         known.unfinished - part.records.keys() | part.unfinished,

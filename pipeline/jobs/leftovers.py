@@ -5,14 +5,17 @@ from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
 from pipeline.errors import OutputError
-from pipeline.files.outputs import DEBRIS, sweep
+from pipeline.files.objects import ObjectPath, Place
+from pipeline.files.outputs import DEBRIS
+from pipeline.files.storecalls import remove_all
+from pipeline.files.writing import sweep
 from pipeline.jobs.clashes import ENDINGS
 from pipeline.jobs.holding import held
 from pipeline.jobs.ledger import load_manifest
-from pipeline.jobs.lock import Say
+from pipeline.jobs.lock import Hold, Say
 from pipeline.jobs.manifest import Manifest, fold
 from pipeline.jobs.merging import fold_parts
 from pipeline.jobs.plan import Orphan
@@ -74,10 +77,7 @@ def prune(found: Survey, leftovers: Leftovers, say: Say = lambda text: None) -> 
         try:
             sweep_state(tree)
             fold_parts(tree)
-            removed = 0
-            for path in leftovers.files():
-                hold.expect()
-                removed += _remove(tree.outputs, path)
+            removed = _remove_all(tree.outputs, list(leftovers.files()), hold)
             hold.confirm()
             if leftovers.orphans:
                 _forget(tree, {orphan.record.image for orphan in leftovers.orphans})
@@ -100,7 +100,9 @@ def sweep_outputs(tree: Tree, unfinished: set[str]) -> None:
     unfinished : the images that it had begun. A shard removes what its own images left, for others
     may be at work in the same folders.
     """
-    folders: dict[Path, set[str]] = {}
+    if isinstance(tree.outputs, ObjectPath):
+        return  # outputs are sent to their final names
+    folders: dict[Place, set[str]] = {}
     for key in unfinished:
         name = key.rpartition("/")[2]
         for place in _PLACES:
@@ -113,19 +115,19 @@ def sweep_outputs(tree: Tree, unfinished: set[str]) -> None:
         sweep(folder, finals if tree.shard else None)
 
 
-def inside(root: Path, path: str) -> Path:
+def inside(root: Place, path: str) -> Place:
     """The file at a recorded path; OutputError if that is not in one of the output folders.
 
     Of a link the place counts, not what it points to.
     """
     full = root / path
-    parts = Path(path).parts
+    parts = (Path(path) if isinstance(root, Path) else PurePosixPath(path)).parts
     if (
         "\0" in path
         or ".." in parts
         or len(parts) < 2
         or parts[0] not in WINGS
-        or not full.parent.resolve().is_relative_to(root.resolve())
+        or (isinstance(full, Path) and not _is_below(full.parent, root))
     ):
         raise OutputError(
             f"{root}: the manifest names {path!r}, which is not inside the output folders; the manifest "
@@ -141,15 +143,35 @@ def _forget(tree: Tree, images: set[str]) -> None:
     fold(tree.outputs, tree.journal, records, known.unfinished - images)
 
 
+def _is_below(folder: Path, root: Place) -> bool:
+    return isinstance(root, Path) and folder.resolve().is_relative_to(root.resolve())
+
+
+def _remove_all(root: Place, paths: list[str], hold: Hold) -> int:
+    """Remove files below the output folders while the lock is held; returns how many there were."""
+    if not isinstance(root, ObjectPath):
+        removed = 0
+        for path in paths:
+            hold.expect()
+            removed += _remove(root, path)
+        return removed
+    objects = {path: inside(root, path) for path in paths}
+    there = {name for name, _ in root.walk()} if paths else set()  # removing alone would not tell
+    gone = [found for path, found in objects.items() if path in there and isinstance(found, ObjectPath)]
+    hold.expect()
+    remove_all(gone)
+    return len(gone)
+
+
 def _remove(root: Path, path: str) -> bool:
     """Remove a file, and folders that it leaves empty."""
-    full = inside(root, path)
+    inside(root, path)
     try:
-        full.unlink()
+        (root / path).unlink()
     except FileNotFoundError:
         return False
     with suppress(OSError):  # a folder that is not empty stays
-        for folder in full.relative_to(root).parents[:-2]:
+        for folder in Path(path).parents[:-2]:
             (root / folder).rmdir()
     return True
 
@@ -159,12 +181,19 @@ def _strays(tree: Tree, manifest: Manifest) -> Iterator[str]:
     # What an image had before it failed stays until it is done again or its input has gone.
     failed = [key for key, record in manifest.records.items() if record.status == "failed"]
     known |= {f"{place}/{key}{ending}" for key in failed for place in _PLACES for ending in ENDINGS}
-    root = str(tree.outputs)
+    for path in _output_files(tree.outputs):
+        busy = manifest.replayed and fnmatch(path.rpartition("/")[2], DEBRIS)  # perhaps a run's at work
+        if path not in known and not busy:
+            yield path
+
+
+def _output_files(root: Place) -> Iterator[str]:
+    """The files below the output folders, by path relative to the root."""
+    if isinstance(root, ObjectPath):
+        with suppress(FileNotFoundError):
+            yield from (name for name, _ in root.walk() if name.partition("/")[0] in WINGS)
+        return
     for wing in WINGS:
         for folder, _, names in os.walk(f"{root}/{wing}"):
             below = Path(folder).relative_to(root).as_posix()
-            for name in names:
-                path = f"{below}/{name}"
-                busy = manifest.replayed and fnmatch(name, DEBRIS)  # perhaps a run's at work
-                if path not in known and not busy:
-                    yield path
+            yield from (f"{below}/{name}" for name in names)

@@ -16,8 +16,10 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from pipeline.errors import OutputError, OutputLocked
+from pipeline.files.objects import ObjectPath, Place
 from pipeline.jobs.holder import BEAT, Holder, token_of
 from pipeline.jobs.lockfile import FileSlot
+from pipeline.jobs.lockobject import ObjectSlot
 from pipeline.jobs.processes import uptime
 from pipeline.jobs.slot import Seen, Slot
 from pipeline.jobs.taking import GLANCE, Attempt
@@ -27,18 +29,19 @@ _LOOKS = 3  # at a lock that seems to be another's: one who is about to take it 
 Say = Callable[[str], None]
 
 
-def slot_of(state: Path) -> Slot:
+def slot_of(state: Place) -> Slot:
     """Where the lock of a state folder is kept."""
-    return FileSlot(state / "lock")
+    path = state / "lock"
+    return ObjectSlot(path) if isinstance(path, ObjectPath) else FileSlot(path)
 
 
-def is_marked(state: Path) -> bool:
+def is_marked(state: Place) -> bool:
     """Whether there is a lock, held or left behind."""
     return slot_of(state).is_marked()
 
 
 @contextmanager
-def locked(state: Path, say: Say = lambda text: None) -> Iterator["Hold"]:
+def locked(state: Place, say: Say = lambda text: None) -> Iterator["Hold"]:
     """Hold the lock of an output root whose state folder is `state`, making the folder if need be.
 
     say : told when it is not clear whether the holder is dead, and takes up to a minute to find out.
@@ -54,7 +57,7 @@ def locked(state: Path, say: Say = lambda text: None) -> Iterator["Hold"]:
 class Wanted:
     """The lock of a state folder, which is made if need be, that somebody wants; see `locked`."""
 
-    def __init__(self, state: Path, say: Say = lambda text: None) -> None:
+    def __init__(self, state: Place, say: Say = lambda text: None) -> None:
         self._state = state
         self._what = str(state if state.parent.name == "shards" else state.parent)
         self._slot = slot_of(state)
@@ -64,7 +67,7 @@ class Wanted:
     def look(self) -> "Hold | None":
         """Take the lock if nobody holds it; None: look again after a `GLANCE`. Raises as `locked`."""
         try:
-            if self._state.is_symlink():
+            if isinstance(self._state, Path) and self._state.is_symlink():
                 raise OutputError(
                     f"{self._state}: expected a folder, found a link to {self._state.resolve()}; "
                     "remove the link"
@@ -72,10 +75,7 @@ class Wanted:
             self._state.mkdir(parents=True, exist_ok=True)
             mine = self._attempt.look()
         except OSError as error:
-            raise OutputError(
-                f"output root {self._state.parent}: expected a folder to write to, found: "
-                f"{error.strerror}; check its permissions, and that the disk is neither full nor read-only"
-            ) from error
+            raise OutputError(f"output root {self._state.parent}: {_expected(self._state, error)}") from error
         return None if mine is None else Hold(self._slot, self._me, mine, self._what)
 
 
@@ -170,3 +170,15 @@ class Hold:
             "this one had given no sign of life (its machine slept, or could not reach the file system) and "
             "has stopped; wait for the other to end and run again"
         )
+
+
+def _expected(state: Place, error: OSError) -> str:
+    if isinstance(state, ObjectPath):
+        return (
+            f"expected a store to write to, found: {error.strerror}; check the URL, the credentials and "
+            "their rights"
+        )
+    return (
+        f"expected a folder to write to, found: {error.strerror}; check its permissions, and that the disk "
+        "is neither full nor read-only"
+    )

@@ -1,17 +1,16 @@
 """Images whose tasks came to no outcome of their own."""
 
-import os
 from collections.abc import Iterable
-from pathlib import Path
 
 from pipeline.errors import ImageError, TooMuchMemory, UnexpectedError, WorkerDied, WorkerKilled
+from pipeline.files.objects import Place, without_roots
 from pipeline.jobs.plan import Request, verdict
 from pipeline.jobs.records import Failure, InputFacts, Record
 from pipeline.jobs.routes import Route
 
 
 def lost(
-    route: Route, digest: str | ImageError | None, error: Exception, request: Request, roots: Iterable[Path]
+    route: Route, digest: str | ImageError | None, error: Exception, request: Request, roots: Iterable[Place]
 ) -> Record:
     """The record of an image whose task has failed.
 
@@ -27,7 +26,7 @@ def lost(
     return Record(key, verdict(failure.type, request.skip_unsupported), request.digest, facts, error=failure)
 
 
-def _told(key: str, error: Exception, roots: Iterable[Path]) -> ImageError:
+def _told(key: str, error: Exception, roots: Iterable[Place]) -> ImageError:
     if isinstance(error, ImageError):
         return error
     if isinstance(error, MemoryError):
@@ -37,7 +36,4 @@ def _told(key: str, error: Exception, roots: Iterable[Path]) -> ImageError:
             f"{key}: its worker died, alone with it, again and again; exclude it, or give workers more "
             "memory and run with --retry-failed"
         )
-    text = str(error)
-    for root in roots:
-        text = text.replace(f"{root}{os.sep}", "")
-    return UnexpectedError(f"{type(error).__name__}: {text}")
+    return UnexpectedError(f"{type(error).__name__}: {without_roots(str(error), roots)}")

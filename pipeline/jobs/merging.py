@@ -1,16 +1,16 @@
 """Folding the parts that shards keep into the manifest."""
 
-import shutil
-from pathlib import Path
 from typing import NamedTuple
 
 from pipeline.errors import OutputError
-from pipeline.files.outputs import flush_folder, write_whole
+from pipeline.files.objects import Place
+from pipeline.files.writing import flush_folder, remove_tree, write_whole
 from pipeline.jobs.holding import held
 from pipeline.jobs.ledger import load_manifest
 from pipeline.jobs.lock import Say
 from pipeline.jobs.manifest import NAME, fold, load
 from pipeline.jobs.statcache import StatCache
+from pipeline.jobs.tapes import wind_back
 from pipeline.jobs.tree import Tree
 
 
@@ -49,19 +49,19 @@ def fold_parts(tree: Tree) -> Merged:
     records = sum(len(load(part.book, part.journal).records) for part in parts)
     for shard in shards:
         # In this order: the journal tells which of the records in the part do not hold any more.
-        for path in (shard.book / NAME, shard.journal):
-            if path.exists():
-                path.unlink()
-                flush_folder(shard.state)
-        shutil.rmtree(shard.state, ignore_errors=True)
+        if (part := shard.book / NAME).exists():
+            part.unlink()
+            flush_folder(shard.state)
+        wind_back(shard.journal)
+        remove_tree(shard.state)
     return Merged(len(parts), records)
 
 
 def _fold(tree: Tree, parts: list[Tree]) -> None:
     for part in parts:
-        for path in sorted((part.state / "recipes").glob("*.json")):
+        for path in (part.state / "recipes").glob("*.json"):
             write_whole(tree.state / "recipes" / path.name, path.read_bytes())
-        for path in sorted((part.state / "runs").glob("*.json")):
+        for path in (part.state / "runs").glob("*.json"):
             _keep_run(path, tree.state / "runs", part.state.name)
     cache = StatCache(*(folder / "stats.msgpack" for folder in (tree.base, *(part.state for part in parts))))
     cache.changed = True
@@ -70,9 +70,9 @@ def _fold(tree: Tree, parts: list[Tree]) -> None:
     fold(tree.outputs, tree.journal, known.records.values(), known.unfinished)
 
 
-def _keep_run(path: Path, folder: Path, shard: str) -> None:
+def _keep_run(path: Place, folder: Place, shard: str) -> None:
     """Put the record of a run beside all others, in the place of none; doing it again changes nothing."""
     data, new = path.read_bytes(), folder / path.name
     if new.exists() and new.read_bytes() != data:
-        new = new.with_stem(f"{new.stem}-{shard}")
+        new = folder / f"{path.name.removesuffix('.json')}-{shard}.json"
     write_whole(new, data)

@@ -8,16 +8,14 @@ must not write into what the next run makes.
 
 import hashlib
 import secrets
-import shutil
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import suppress
-from pathlib import Path
 from typing import Any, NamedTuple, Protocol, TypeVar
 
 from pipeline.errors import ChangedWhileReading, ImageError
 from pipeline.files.listing import Entry
-from pipeline.files.outputs import sweep
+from pipeline.files.objects import Place
 from pipeline.files.sources import FileStat, changed, digest_file, stamp_of
+from pipeline.files.writing import remove_if_empty, remove_tree, sweep
 from pipeline.jobs.recipe import ALGORITHM_VERSION
 from pipeline.jobs.slabs import Slab
 
@@ -52,11 +50,11 @@ class PartedImage(Protocol):
         """The state of its file."""
 
     @property
-    def work(self) -> Path:
+    def work(self) -> Place:
         """The folder of what the next run may go on with."""
 
     @property
-    def scratch(self) -> Path:
+    def scratch(self) -> Place:
         """The folder in it that is this run's alone."""
 
 
@@ -74,31 +72,29 @@ class SlabTask(Protocol):
 class Folders:
     """The work folders of a run's images. What killed runs have left of other states of them is removed."""
 
-    def __init__(self, folder: Path, images: Mapping[str, PartedImage | ImageError]) -> None:
+    def __init__(self, folder: Place, images: Mapping[str, PartedImage | ImageError]) -> None:
         self._folder = folder
         self._ours = {key: image.work for key, image in images.items() if not isinstance(image, ImageError)}
         for work, key in _left(folder):
             if key in images and work != self._ours.get(key):
-                shutil.rmtree(work, ignore_errors=True)
+                remove_tree(work)
 
     def forget(self) -> None:
         """Remove what is left of them: there is nothing more to do."""
         for work in self._ours.values():
-            shutil.rmtree(work, ignore_errors=True)
-        with suppress(OSError):  # others have left something
-            self._folder.rmdir()
+            remove_tree(work)
+        remove_if_empty(self._folder)
 
 
-def forget_gone(folder: Path, keys: set[str]) -> None:
+def forget_gone(folder: Place, keys: set[str]) -> None:
     """Remove what killed runs have left of images that are not among `keys`. folder : of all work folders."""
     for work, key in _left(folder):
         if key not in keys:
-            shutil.rmtree(work, ignore_errors=True)
-    with suppress(OSError):
-        folder.rmdir()
+            remove_tree(work)
+    remove_if_empty(folder)
 
 
-def _left(folder: Path) -> list[tuple[Path, str]]:
+def _left(folder: Place) -> list[tuple[Place, str]]:
     """The work folders that are there, nothing else (a link to a larger disk may be), and their images."""
     found = []
     for work in folder.glob(_WORK_NAME):
@@ -113,11 +109,11 @@ class Workplace(NamedTuple):
     """The state of an image's file, its work folder, and the folder in it that is this run's alone."""
 
     stat: FileStat
-    work: Path
-    scratch: Path
+    work: Place
+    scratch: Place
 
 
-def workplace(folder: Path, root: Path, entry: Entry, *said: Any) -> Workplace:
+def workplace(folder: Place, root: Place, entry: Entry, *said: Any) -> Workplace:
     """Where to work on an image. folder : of all work folders. said : what else its pixels depend on.
 
     Raises ImageError if its file cannot be opened, or is not the one that was listed.
@@ -138,7 +134,7 @@ class Rooted(Protocol):
     """What of a job's settings tells where its images are."""
 
     @property
-    def input_root(self) -> Path:
+    def input_root(self) -> Place:
         """The folder."""
 
 
@@ -163,7 +159,7 @@ def attempt(
     (image.work / _KEY).write_text(image.key, "utf-8")
     sweep(image.work)
     for scratch in image.work.glob("run-*"):
-        shutil.rmtree(scratch, ignore_errors=True)
+        remove_tree(scratch)
     image.scratch.mkdir()
     answer: Result | Exception | None
     try:
@@ -173,9 +169,9 @@ def attempt(
     except ImageError as error:
         answer = error
     finally:
-        shutil.rmtree(image.scratch, ignore_errors=True)
+        remove_tree(image.scratch)
     if last and answer is not None:
-        shutil.rmtree(image.work, ignore_errors=True)
+        remove_tree(image.work)
     return answer
 
 

@@ -2,16 +2,16 @@
 
 from collections.abc import Sequence
 from functools import partial
-from pathlib import Path
 
 from pipeline.files.geotags import Carried
-from pipeline.files.outputs import Commit
+from pipeline.files.objects import Place
+from pipeline.files.writing import AnyCommit
 from pipeline.jobs.canvas import Canvas, Part
 from pipeline.jobs.handover import keep_bytes
 from pipeline.jobs.records import OutputFacts
 
 
-def keep_parts(folder: Path, number: int, parts: dict[str, Part]) -> dict[str, Part]:
+def keep_parts(folder: Place, number: int, parts: dict[str, Part]) -> dict[str, Part]:
     """Put the bytes of a slab's parts into files; returns the parts, which now name these.
 
     number : the slab's.
@@ -25,7 +25,7 @@ def keep_parts(folder: Path, number: int, parts: dict[str, Part]) -> dict[str, P
 
 
 def stage_pictures(
-    commit: Commit,
+    commit: AnyCommit,
     key: str,
     canvas: Canvas,
     parts: Sequence[dict[str, Part]],
@@ -41,13 +41,13 @@ def stage_pictures(
     return outputs
 
 
-def stage_file(commit: Commit, key: str, path: str, data: bytes) -> OutputFacts:
+def stage_file(commit: AnyCommit, key: str, path: str, data: bytes) -> OutputFacts:
     """Write a small file of an image beside its final name."""
     [file] = commit.stage(key, {path: data})
     return OutputFacts(*file)
 
 
-def publish(commit: Commit) -> None:
+def publish(commit: AnyCommit) -> None:
     """Make final what was staged of one image; raises the error that it meets."""
     for error in commit.publish().values():
         raise error

@@ -16,8 +16,8 @@ from pipeline.color.rasterparts import label_part
 from pipeline.color.rasters import label_type
 from pipeline.files.exports import centers_json
 from pipeline.files.geotags import NOTHING, carried_tags
-from pipeline.files.outputs import Commit
 from pipeline.files.sources import changed, state_of
+from pipeline.files.writing import commit_at
 from pipeline.jobs.canvas import Part
 from pipeline.jobs.pictureparts import keep_parts, publish, stage_file, stage_pictures
 from pipeline.jobs.rastertasks import Fitted, Raster, RasterTask, nodata_of, raster_patches
@@ -75,7 +75,7 @@ def join_raster(settings: Segmenting, task: JoinTask) -> Outcome:
     layout = image.layout
     seen = np.sum([one.seen for one in labelled], axis=0)
     about = _about(settings, task)
-    commit = Commit(settings.output_root)
+    commit = commit_at(settings.output_root)
     both_tiff = layout.format == "tiff" and "tiff" in settings.pictures.values()
     carried = carried_tags(path, as_stored=True) if both_tiff else NOTHING
     parts = [one.parts for one in labelled]

@@ -6,9 +6,9 @@ The steps are in `rastertasks` and `rasterlabels`.
 """
 
 from functools import partial
-from pathlib import Path
 
 from pipeline.errors import ImageError
+from pipeline.files.objects import Place
 from pipeline.jobs.parted import Folders, Steps, Team, attempt, digest_of, workplace
 from pipeline.jobs.rasterlabels import JoinTask, join_raster, label_slab
 from pipeline.jobs.rastertasks import FitTask, Raster, RasterTask, fit_raster, survey_slab
@@ -23,7 +23,7 @@ _ENOUGH = 0.5  # of the pixels that were to be drawn: fewer had data
 class Rasters:
     """The rasters of a run. folder : of all work folders."""
 
-    def __init__(self, settings: Segmenting, routes: list[Route], folder: Path, team: Team) -> None:
+    def __init__(self, settings: Segmenting, routes: list[Route], folder: Place, team: Team) -> None:
         self._settings = settings
         self._team = team
         self._found = {route.decision.entry.key: _find(route, settings, folder) for route in routes}
@@ -38,7 +38,7 @@ class Rasters:
         self._folders.forget()
 
 
-def _find(route: Route, settings: Segmenting, folder: Path) -> Raster | ImageError:
+def _find(route: Route, settings: Segmenting, folder: Place) -> Raster | ImageError:
     entry, layout = route.decision.entry, route.raster
     if layout is None:
         raise ValueError(f"{entry.key} is no raster")

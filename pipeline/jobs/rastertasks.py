@@ -8,7 +8,6 @@ The windows in which pixels are read are the file's own: sums of floats depend o
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -20,6 +19,7 @@ from pipeline.color.rasterparts import Distinct, SampleFit, drawn_of, fit_sample
 from pipeline.color.rasters import label_type
 from pipeline.color.surveys import Survey, has_data, value_of
 from pipeline.errors import NothingVisible, UnsupportedImage
+from pipeline.files.objects import Place
 from pipeline.files.rasters import RasterLayout, open_raster
 from pipeline.files.sources import FileStat, at_rest
 from pipeline.files.windows import Window, cover
@@ -36,8 +36,8 @@ class Raster:
 
     key: str
     stat: FileStat
-    work: Path
-    scratch: Path
+    work: Place
+    scratch: Place
     layout: RasterLayout
 
     @property
@@ -174,7 +174,7 @@ def _few(samples: list[NDArray[Any]], clusters: int) -> bool:
     return len(found.rows) <= clusters
 
 
-def survey_path(image: Raster, slab: Slab, wanted: int) -> Path:
+def survey_path(image: Raster, slab: Slab, wanted: int) -> Place:
     """Where the survey of a slab is, once it has been made."""
     return image.work / f"survey-{wanted}-{slab.row}-{slab.height}.npz"
 

@@ -6,7 +6,9 @@ Folders that are one image always do.
 """
 
 import os
+from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -19,18 +21,22 @@ from pipeline.errors import (
     UnlistedFormat,
     UnsupportedImage,
 )
+from pipeline.files.ahead import mapped_ahead
 from pipeline.files.failures import too_many_pixels
 from pipeline.files.folders import is_image_folder
 from pipeline.files.formats import NAMES, admits, listed
 from pipeline.files.headers import Header
 from pipeline.files.images import read_header
 from pipeline.files.layouts import Layout, layout_of
+from pipeline.files.objects import ObjectPath, Place
 from pipeline.files.rasters import RasterLayout, raster_layout
 from pipeline.jobs.manifest import Manifest
 from pipeline.jobs.needs import WORKER_BYTES, extra_bytes, needs_all, raster_bytes, window_bytes
 from pipeline.jobs.plan import Decision, Plan, Reason, Request, verdict
 from pipeline.jobs.records import Failure, InputFacts, Record
 from pipeline.jobs.spec import JobSpec
+
+_READERS = 32  # threads; a header in a store takes its time to come, and no work
 
 
 @dataclass(frozen=True)
@@ -81,7 +87,7 @@ class Route:
 
 
 def choose_routes(
-    spec: JobSpec, root: Path, plan: Plan, manifest: Manifest, request: Request
+    spec: JobSpec, root: Place, plan: Plan, manifest: Manifest, request: Request
 ) -> tuple[Plan, list[Route]]:
     """Choose the ways of the images to be done, from their headers.
 
@@ -89,7 +95,7 @@ def choose_routes(
     without them. root : the input root.
     """
     budget = memory_share(spec)
-    chosen = [_route(spec, root, decision, budget) for decision in plan.work]
+    chosen = list(_routes(spec, root, plan.work, budget))
     settled = {
         route.decision.entry.key: type(route.refusal).__name__
         for route in chosen
@@ -125,7 +131,13 @@ def memory_share(spec: JobSpec) -> int:
     return each // spec.compute.threads_per_worker
 
 
-def _route(spec: JobSpec, root: Path, decision: Decision, budget: int) -> Route:
+def _routes(spec: JobSpec, root: Place, work: list[Decision], budget: int) -> Iterable[Route]:
+    """The route of each image, in order; headers in a store are asked for side by side."""
+    route = partial(_route, spec, root, budget=budget)
+    return mapped_ahead(route, work, _READERS) if isinstance(root, ObjectPath) else map(route, work)
+
+
+def _route(spec: JobSpec, root: Place, decision: Decision, budget: int) -> Route:
     """What is broken is left to a worker, which can record the content with the error, if it fits."""
     entry = decision.entry
     if entry.error is not None:
@@ -159,11 +171,11 @@ def _route(spec: JobSpec, root: Path, decision: Decision, budget: int) -> Route:
     return Route(decision, header, _too_much(entry.key, header, peak, budget, why), peak)
 
 
-def _header(spec: JobSpec, path: Path) -> Header:
+def _header(spec: JobSpec, path: Place) -> Header:
     return read_header(path, spec.input.formats or NAMES, int(spec.input.max_megapixels * 1e6))
 
 
-def _folder_route(spec: JobSpec, root: Path, decision: Decision, budget: int) -> Route:
+def _folder_route(spec: JobSpec, root: Place, decision: Decision, budget: int) -> Route:
     """In windows or not at all: there is no other way to read a folder."""
     key = decision.entry.key
     try:
@@ -181,7 +193,7 @@ def _folder_route(spec: JobSpec, root: Path, decision: Decision, budget: int) ->
     return Route(decision, header, refusal, need, layout)
 
 
-def _raster_route(spec: JobSpec, root: Path, decision: Decision, budget: int) -> Route:
+def _raster_route(spec: JobSpec, root: Place, decision: Decision, budget: int) -> Route:
     key = decision.entry.key
     try:
         layout = raster_layout(root / key)

@@ -282,7 +282,7 @@ class _Run:
         """Keep what came of some images; returns which they are."""
         for outcome in outcomes:
             if outcome.state is not None:
-                self._found.evidence.cache.learn(outcome.record.image, outcome.state, self._started)
+                self._found.evidence.learn(outcome.record.image, outcome.state)
         return self._keep([outcome.record for outcome in outcomes], books)
 
     def _fail(self, keys: tuple[str, ...], error: Exception, books: Books) -> set[str]:

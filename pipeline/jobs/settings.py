@@ -1,7 +1,6 @@
 """What a worker has to know of a job."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -14,6 +13,7 @@ from pipeline.color.kmeans import KMeans
 from pipeline.color.sampled import Sampled
 from pipeline.color.target import Target
 from pipeline.files.formats import FORMATS
+from pipeline.files.objects import Place, place
 from pipeline.jobs.records import OutputFacts
 from pipeline.jobs.spec import JobSpec
 from pipeline.jobs.spec_quantize import Quantize
@@ -46,8 +46,8 @@ class Settings:
     colours, if the job gives one. regions_from : least pixels of a region, None if no regions are wanted.
     """
 
-    input_root: Path
-    output_root: Path
+    input_root: Place
+    output_root: Place
     formats: tuple[str, ...]
     max_pixels: int
     skip_unsupported: bool
@@ -95,8 +95,8 @@ class Segmenting:
     pictures : the format of the label map under "labels", if it is wanted.
     """
 
-    input_root: Path
-    output_root: Path
+    input_root: Place
+    output_root: Place
     clusters: int
     batch_pixels: int
     seed: int
@@ -114,8 +114,8 @@ def segmenting_of(spec: JobSpec, recipe: str) -> Segmenting:
     if wanted.colors == "auto":
         raise ValueError("the number of clusters has to be given")
     return Segmenting(
-        input_root=Path(spec.input.root),
-        output_root=Path(spec.output.root),
+        input_root=place(spec.input.root),
+        output_root=place(spec.output.root),
         clusters=wanted.colors,
         batch_pixels=wanted.batch_pixels,
         seed=wanted.seed,
@@ -133,8 +133,8 @@ def settings_of(spec: JobSpec, recipe: str) -> Settings:
     wanted = spec.quantize
     numbered = wanted.method in ("kmeans", "minibatch")
     return Settings(
-        input_root=Path(spec.input.root),
-        output_root=Path(spec.output.root),
+        input_root=place(spec.input.root),
+        output_root=place(spec.output.root),
         formats=tuple(spec.input.formats or FORMATS),
         max_pixels=int(spec.input.max_megapixels * 1e6),
         skip_unsupported=spec.input.on_unsupported == "skip",

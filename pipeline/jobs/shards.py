@@ -8,9 +8,9 @@ shards may run on many machines at once, and none writes what another does.
 import hashlib
 import re
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline.errors import OutputError, SpecError
+from pipeline.files.objects import Place
 
 
 @dataclass(frozen=True, order=True)
@@ -37,12 +37,12 @@ class Shard:
         digest = hashlib.sha256(key.encode("utf-8", "surrogateescape")).digest()
         return int.from_bytes(digest[:8], "big") % self.count == self.number - 1
 
-    def state(self, base: Path) -> Path:
+    def state(self, base: Place) -> Place:
         """The shard's state folder below that of the output root."""
         return base / "shards" / f"{self.number}-of-{self.count}"
 
 
-def shards_in(base: Path) -> list[Shard]:
+def shards_in(base: Place) -> list[Shard]:
     """The shards that have a state folder, in order, below that of an output root.
 
     Raises OutputError if that cannot be read.

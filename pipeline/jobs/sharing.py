@@ -5,13 +5,16 @@ where the run is, in whatever order they come.
 """
 
 from dataclasses import replace
-from pathlib import Path
 from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
 
 from pipeline.color.counts import ColorCounts
 from pipeline.color.mapping import fit_palette
-from pipeline.files.outputs import Commit
-from pipeline.files.palettefiles import read_palette
+from pipeline.files.objects import ObjectPath, Place
+from pipeline.files.palettefiles import colors_of, read_palette
+from pipeline.files.writing import commit_at
 from pipeline.jobs.bundles import bundle
 from pipeline.jobs.plan import Decision, Orphan, Reason
 from pipeline.jobs.products import PaletteSource, about_fit, palette_files
@@ -44,7 +47,7 @@ class Fitting(NamedTuple):
     group: str
     counts: ColorCounts
     contents: list[str]
-    files: tuple[Path, ...]
+    files: tuple[Place, ...]
 
 
 class Sharing:
@@ -60,7 +63,7 @@ class Sharing:
         self._groups = {group.name: group for group in groups}
         self._routes = routes
         self._records = records
-        self._counts: dict[str, tuple[ColorCounts, list[str], tuple[Path, ...]]] = {}
+        self._counts: dict[str, tuple[ColorCounts, list[str], tuple[Place, ...]]] = {}
         self._palettes: dict[str, SharedPalette] = {}
 
     def countings(self) -> list[Counting]:
@@ -108,7 +111,7 @@ class Sharing:
             if group_name(orphan.record.image, self._scope) == group
         ]
 
-    def paintings(self, root: Path, settled: set[str]) -> list[Painting]:
+    def paintings(self, root: Place, settled: set[str]) -> list[Painting]:
         """The images to be painted, but for those that are settled; root : the output root."""
         tasks = []
         for group in self._groups.values():
@@ -117,7 +120,7 @@ class Sharing:
             if palette is not None:
                 tasks += self._painted(left, palette)
             elif left and group.files:
-                colors = read_palette(root / f"{shared_path(group.name)}.json")
+                colors = _kept_colors(root / f"{shared_path(group.name)}.json")
                 kept = SharedPalette(colors, group.files, group.members)
                 counted = [d for d in left if was_counted(d, self._records.get(d.entry.key))]
                 tasks += self._painted(counted, kept)
@@ -146,7 +149,7 @@ def fit_group(settings: Settings, scope: str, task: Fitting) -> SharedPalette:
     source = PaletteSource(task.group or scope, about, counts, fitted)
     path = shared_path(task.group)
     products = palette_files(settings, path, "shared", source)
-    commit = Commit(settings.output_root)
+    commit = commit_at(settings.output_root)
     facts = commit.stage(path, {product.path: product.data for product in products})
     for error in commit.publish().values():
         raise error
@@ -156,6 +159,11 @@ def fit_group(settings: Settings, scope: str, task: Fitting) -> SharedPalette:
 
 def _bundled(routes: list[Route]) -> list[tuple[str, ...]]:
     return [tuple(route.decision.entry.key for route in part) for part in bundle(routes)]
+
+
+def _kept_colors(path: Place) -> NDArray[np.uint8]:
+    """The colours of a shared palette of an earlier run."""
+    return colors_of(path.read_bytes(), ".json") if isinstance(path, ObjectPath) else read_palette(path)
 
 
 def _has(record: Record, palette: SharedPalette) -> bool:

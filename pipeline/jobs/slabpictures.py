@@ -9,7 +9,6 @@ What is handed on lies in the folder that is the run's own, see `parted`.
 
 from dataclasses import replace
 from functools import lru_cache
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import msgspec
@@ -21,9 +20,10 @@ from pipeline.color.dither import dither
 from pipeline.color.mapping import Fit, fit_palette, lookup_of, paint_part
 from pipeline.color.metrics import Metrics, measure
 from pipeline.color.shrinking import shrink_factor
-from pipeline.files.outputs import Commit
+from pipeline.files.objects import Place
 from pipeline.files.sources import changed, state_of
 from pipeline.files.windows import Window
+from pipeline.files.writing import commit_at
 from pipeline.jobs.canvas import Canvas, Part
 from pipeline.jobs.handover import handed, keep, keep_bytes
 from pipeline.jobs.memory import release_memory
@@ -135,7 +135,7 @@ def join_slabs(settings: Settings, task: JoinTask) -> Outcome:
         raise changed(image.key)
     endings = [ending for ending in ("json", "gpl", "png") if ending in settings.palettes]
     palettes = {ending: (image.scratch / f"palette.{ending}").read_bytes() for ending in endings}
-    commit = Commit(settings.output_root)
+    commit = commit_at(settings.output_root)
     carried = carried_for(settings, image.key, image.header)
     outputs = stage_pictures(commit, image.key, fitted.canvas, parts, carried, settings.overviews)
     if settings.preview is not None:
@@ -154,7 +154,7 @@ def join_slabs(settings: Settings, task: JoinTask) -> Outcome:
 
 
 @lru_cache(maxsize=1)  # a worker paints many slabs by it
-def _lookup(path: Path, clear: int, transparent: bool) -> NDArray[Any]:
+def _lookup(path: Place, clear: int, transparent: bool) -> NDArray[Any]:
     fitted = handed(path)
     return lookup_of(fitted["codes"], fitted["labels"], clear, transparent).copy()
 

@@ -8,7 +8,6 @@ a killed run had counted is not counted again. Every file there is whole or abse
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -19,12 +18,13 @@ from pipeline.color.counts import ColorCounts, Tally
 from pipeline.files.headers import Header
 from pipeline.files.images import flatten
 from pipeline.files.layouts import Layout
-from pipeline.files.outputs import put
+from pipeline.files.objects import Place
 from pipeline.files.patches import Patch
 from pipeline.files.readers import open_windows
 from pipeline.files.sources import FileStat, at_rest
 from pipeline.files.windows import Window, cover
-from pipeline.jobs.handover import handed, keep, kept
+from pipeline.files.writing import put
+from pipeline.jobs.handover import handed, keep, kept, opened
 from pipeline.jobs.settings import Settings
 from pipeline.jobs.slabs import PATTERN_ROWS, Slab
 
@@ -40,8 +40,8 @@ class Large:
 
     key: str
     stat: FileStat
-    work: Path
-    scratch: Path
+    work: Place
+    scratch: Place
     header: Header
     layout: Layout
     window: int
@@ -58,7 +58,7 @@ class SlabTask(NamedTuple):
 
     image: Large
     slab: Slab
-    band: Path | None = None
+    band: Place | None = None
 
     @property
     def keys(self) -> tuple[str, ...]:
@@ -104,7 +104,7 @@ def count_slab(settings: Settings, task: SlabTask) -> SlabFacts | None:
     return SlabFacts(clear, bool(half), bool(laid))
 
 
-def add_counts(counts: ColorCounts, files: Iterable[Path]) -> ColorCounts:
+def add_counts(counts: ColorCounts, files: Iterable[Place]) -> ColorCounts:
     """Counts, and those of slabs in files, by a table over all colours: 128 MiB, however many there are."""
     table = np.zeros(kernels.CODES, np.int64)
     table[counts.codes] = counts.counts
@@ -128,7 +128,7 @@ def _read(settings: Settings, task: SlabTask) -> Iterator[Patch]:
     image, slab = task.image, task.slab
     if task.band is not None:
         window = Window(slab.row, 0, slab.height, image.layout.width)
-        with task.band.open("rb") as band:
+        with opened(task.band) as band:
             yield Patch(window, np.load(band), np.load(band) if image.layout.alpha else None)
         return
     rows, cols = _window_of(image, slab, settings.dither != "none")
@@ -141,7 +141,7 @@ def _read(settings: Settings, task: SlabTask) -> Iterator[Patch]:
             yield reader.read(window._replace(row=window.row + slab.row))
 
 
-def save_patch(path: Path, patch: Patch) -> None:
+def save_patch(path: Place, patch: Patch) -> None:
     """Put a patch into a file, for a task that cannot read it itself."""
 
     def write(file: BinaryIO) -> None:
@@ -166,7 +166,7 @@ def _window_of(image: Large, slab: Slab, patterned: bool) -> tuple[int, int]:
     return min(rows, slab.height), cols
 
 
-def counts_path(image: Large, slab: Slab) -> Path:
+def counts_path(image: Large, slab: Slab) -> Place:
     """Where the counts of a slab are, once it has been counted."""
     return image.work / f"counts-{slab.row}-{slab.height}.npz"
 

@@ -1,5 +1,6 @@
 """What is wrong in a job, and where: one line per mistake, all at once."""
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -44,7 +45,7 @@ class Mistake:
     def __str__(self) -> str:
         key = dotted(self.path)
         about = f"{key}: " if key and key != self.place.names else ""
-        return f"{self.place.text}: {about}{self.message}"
+        return without_secrets(f"{self.place.text}: {about}{self.message}")
 
 
 class WrongKeyError(ValueError):
@@ -61,6 +62,11 @@ class WrongKeyError(ValueError):
     def __init__(self, key: str, message: str) -> None:
         super().__init__(message)
         self.key = key
+
+
+def without_secrets(text: str) -> str:
+    """The text without what may be credentials in URLs: before an '@', behind a '?'."""
+    return re.sub(r"(://)\S*@", r"\1…@", re.sub(r"(://[^\s?]*\?)[^\s']+", r"\1…", text))
 
 
 def dotted(path: KeyPath) -> str:

@@ -15,7 +15,7 @@ from pydantic import (
     model_validator,
 )
 
-from pipeline.jobs.spec_roots import local_folder
+from pipeline.jobs.spec_roots import root_of
 
 ImageFormat = Literal[
     "jpeg", "png", "tiff", "webp", "gif", "bmp", "ppm", "tga", "ico", "jpeg2000", "avif", "pcx", "sgi", "psd",
@@ -35,7 +35,7 @@ def as_number(value: Any) -> Any:
 
 def _root(text: str, info: ValidationInfo) -> str:
     base: Path | None = (info.context or {}).get("base")
-    return local_folder(text, base)
+    return root_of(text, base)
 
 
 Number = Annotated[float, BeforeValidator(as_number)]
@@ -59,7 +59,8 @@ class Input(Section):
     """``input``: what is read, and what is refused."""
 
     root: Root = Field(
-        description="Folder whose images are read; relative to this file. Never written to. Required."
+        description="Folder whose images are read, relative to this file, or a URL such as "
+        "s3://bucket/photos. Never written to. Required."
     )
     include: list[str] = Field(
         default=[],
@@ -132,8 +133,8 @@ class Output(Section):
     """``output``: what is written."""
 
     root: Root = Field(
-        description="Folder that everything is written to; relative to this file. It has to lie apart from "
-        "the input root. Required."
+        description="Folder that everything is written to, relative to this file, or a URL such as "
+        "s3://bucket/results. It has to lie apart from the input root. Required."
     )
     quantized: Quantized = Field(default_factory=Quantized, description="Images in palette colours.")
     labels: Labels = Field(default_factory=Labels, description="Which palette entry each pixel has.")

@@ -2,18 +2,19 @@
 
 A state is size, time of change in nanoseconds and inode. It is trusted only if the file was older
 than the run that read it: one changed in the same instant could be changed again without a trace
-(the "racy" case of version control systems). Such states are not kept.
+(the "racy" case of version control systems). Such states are not kept. An object's version in a store
+stands in the place of the inode; one changed in the same instant has another, so it is trusted at once.
 
 It is only a cache: deleting it costs time, never correctness.
 """
 
 from contextlib import suppress
-from pathlib import Path
 from typing import NamedTuple
 
 import msgspec
 
-from pipeline.files.outputs import write_whole
+from pipeline.files.objects import Place
+from pipeline.files.writing import write_whole
 
 _CLOCK_TICK = 20_000_000  # ns; file systems stamp files with a clock that ticks every 1 to 10 ms
 
@@ -37,7 +38,7 @@ class StatCache:
     path : where it is kept. more : others from which to learn, the last one knowing best.
     """
 
-    def __init__(self, path: Path, *more: Path) -> None:
+    def __init__(self, path: Place, *more: Place) -> None:
         self._path = path
         self._states: dict[str, FileState] = {}
         for file in (path, *more):
@@ -52,9 +53,13 @@ class StatCache:
             return state.sha256
         return None
 
-    def learn(self, key: str, state: FileState, read_at: int) -> None:
-        """Remember a state read by a run that started at `read_at` (ns), if that can be trusted."""
-        if state.mtime_ns < read_at - _CLOCK_TICK and self._states.get(key) != state:
+    def learn(self, key: str, state: FileState, read_at: int, *, versioned: bool = False) -> None:
+        """Remember a state read by a run that started at `read_at` (ns), if that can be trusted.
+
+        versioned : whether another content would be another state, whenever it came.
+        """
+        old = versioned or state.mtime_ns < read_at - _CLOCK_TICK
+        if old and self._states.get(key) != state:
             self._states[key] = state
             self.changed = True
 

@@ -8,12 +8,12 @@ import sys
 import time
 from dataclasses import dataclass, field
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 from pipeline import __version__
 from pipeline.errors import ExitCode, ImageError
-from pipeline.files.outputs import write_whole
+from pipeline.files.objects import Place
+from pipeline.files.writing import write_whole
 from pipeline.jobs.plan import Orphan, Reason, summarize
 from pipeline.jobs.records import Record
 from pipeline.jobs.spec import JobSpec
@@ -99,7 +99,7 @@ class Summary:
         return worst
 
 
-def write_runlog(state: Path, spec: JobSpec, summary: Summary, started: int) -> None:
+def write_runlog(state: Place, spec: JobSpec, summary: Summary, started: int) -> None:
     """Write `runs/<run id>.json`: times, host, versions and numbers live here, not in the manifest."""
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started / 1e9))
     content: dict[str, Any] = {
@@ -126,7 +126,7 @@ def write_runlog(state: Path, spec: JobSpec, summary: Summary, started: int) -> 
     write_whole(_new_name(state / "runs", stamp), json.dumps(content, indent=1).encode() + b"\n")
 
 
-def _new_name(folder: Path, stamp: str) -> Path:
+def _new_name(folder: Place, stamp: str) -> Place:
     """A name that no run has had: tasks of an array start in one second, and clocks are set back."""
     while (path := folder / f"{stamp}-{secrets.token_hex(4)}.json").exists():
         pass

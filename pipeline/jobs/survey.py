@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
 
 from pipeline.errors import InputError, OutputError, SpecError
 from pipeline.files.listing import Listing, list_inputs
+from pipeline.files.objects import Place
 from pipeline.files.patterns import Patterns
 from pipeline.jobs.clashes import without_clashes
 from pipeline.jobs.evidence import Evidence
@@ -17,6 +17,7 @@ from pipeline.jobs.routes import Route, choose_routes
 from pipeline.jobs.scopes import Group, Scope, gather, group_name
 from pipeline.jobs.shards import Shard
 from pipeline.jobs.spec import JobSpec
+from pipeline.jobs.tapes import stamp_of
 from pipeline.jobs.tree import Tree, tree_of
 
 
@@ -111,20 +112,17 @@ def survey(spec: JobSpec, options: Options, started: int) -> Survey:
 def _state_of(tree: Tree) -> tuple[object, ...]:
     """What tells one state of the records from another."""
     books = [tree.whole, *([tree] if tree.shard else tree.parts)]
-    return tuple(_stamp(path) for book in books for path in (book.book / NAME, book.journal))
+    return tuple(stamp for book in books for stamp in (_stamp(book.book / NAME), _stamp(book.journal)))
 
 
-def _stamp(path: Path) -> tuple[int, int, int] | None:
+def _stamp(path: Place) -> object:
     try:
-        found = path.stat()
-    except (FileNotFoundError, NotADirectoryError):
-        return None
+        return stamp_of(path)
     except OSError as error:
         raise OutputError(
             f"output root {path.parent}: expected a readable folder, found: {error.strerror}; "
             "check its permissions"
         ) from error
-    return found.st_mtime_ns, found.st_size, found.st_ino
 
 
 def _wanted(only: tuple[str, ...], listing: Listing, scope: Scope) -> Callable[[str], bool]:

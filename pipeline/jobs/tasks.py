@@ -4,13 +4,11 @@ A task may run twice, on two machines at once: every write is safe twice, and no
 outputs of its own images is written. Its answer is small: records, never pixels.
 """
 
-import os
 import traceback
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
-from pathlib import Path
 from typing import NamedTuple, Protocol, TypeVar
 
 import msgspec
@@ -31,8 +29,9 @@ from pipeline.errors import (
 )
 from pipeline.files.headers import Header
 from pipeline.files.images import Raster, Source, decode, identify, read_source
-from pipeline.files.outputs import Commit
+from pipeline.files.objects import Place, without_roots
 from pipeline.files.sources import FileStat
+from pipeline.files.writing import AnyCommit, commit_at
 from pipeline.jobs.plan import verdict
 from pipeline.jobs.products import Mapped, make_products
 from pipeline.jobs.records import ColorFacts, Failure, InputFacts, MetricFacts, OutputFacts, Record
@@ -80,14 +79,14 @@ class Counted(NamedTuple):
     counts: ColorCounts
     contents: list[str]
     failures: list[Outcome]
-    files: tuple[Path, ...] = ()
+    files: tuple[Place, ...] = ()
 
 
 def process_bundle(settings: Settings, task: Painting) -> list[Outcome]:
     """Do some images; their outputs become final together at the end, flushed at once."""
     if task.palette is not None:
         settings = settings.sharing(task.palette)
-    commit = Commit(settings.output_root)
+    commit = commit_at(settings.output_root)
     outcomes = [_process(settings, key, commit) for key in task.keys]
     failed = commit.publish()
     return [
@@ -121,7 +120,7 @@ def count_bundle(settings: Settings, task: Keyed) -> Counted:
     return Counted(total, contents, failures)
 
 
-def _process(settings: Settings, key: str, commit: Commit) -> Outcome:
+def _process(settings: Settings, key: str, commit: AnyCommit) -> Outcome:
     """Do one image up to its files beside their final names."""
     return Outcome(*_attempt(settings, key, lambda source: _quantize(settings, key, source, commit)))
 
@@ -150,7 +149,7 @@ def _attempt(
         return _failed(settings, key, facts, short), state
     except Exception as error:
         place = traceback.extract_tb(error.__traceback__)[-1]
-        text = str(error).replace(f"{settings.input_root}{os.sep}", "")  # records hold no absolute paths
+        text = without_roots(str(error), (settings.input_root, settings.output_root))
         bug = UnexpectedError(f"{type(error).__name__} in {place.name}, line {place.lineno}: {text}")
         return _failed(settings, key, facts, bug), state
 
@@ -168,7 +167,7 @@ def _decode(settings: Settings, key: str, source: Source) -> tuple[Raster, Color
     return raster, counts
 
 
-def _quantize(settings: Settings, key: str, source: Source, commit: Commit) -> Record:
+def _quantize(settings: Settings, key: str, source: Source, commit: AnyCommit) -> Record:
     raster, counts = _decode(settings, key, source)
     fitted = fit_palette(counts, settings.method)
     refuse_too_many(key, fitted, counts.total < raster.pixels[..., 0].size)

@@ -2,9 +2,9 @@
 
 from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import Any, NamedTuple
 
+from pipeline.files.objects import Place
 from pipeline.jobs import rastertasks, tasks
 from pipeline.jobs.large import LargeImages
 from pipeline.jobs.parted import Team
@@ -13,7 +13,7 @@ from pipeline.jobs.routes import Route
 from pipeline.jobs.settings import segmenting_of, settings_of
 from pipeline.jobs.spec import JobSpec
 
-InParts = Callable[[list[Route], Path, Team], LargeImages | Rasters]
+InParts = Callable[[list[Route], Place, Team], LargeImages | Rasters]
 
 
 class Trade(NamedTuple):

@@ -1,38 +1,40 @@
 """Where a job's files are."""
 
 from dataclasses import dataclass, replace
-from pathlib import Path
 
+from pipeline.files.objects import Place, place
+from pipeline.jobs.extras import require_store
 from pipeline.jobs.manifest import NAME
 from pipeline.jobs.shards import Shard, shards_in
 from pipeline.jobs.spec import JobSpec
+from pipeline.jobs.tapes import journal_in
 
 
 @dataclass(frozen=True)
 class Tree:
     """The folders of a job, or of one shard of it."""
 
-    inputs: Path
-    outputs: Path
+    inputs: Place
+    outputs: Place
     shard: Shard | None = None
 
     @property
-    def base(self) -> Path:
+    def base(self) -> Place:
         """What is no output: journal, lock, stat cache, recipes, run records; and the shards' own."""
         return self.outputs / ".segpipe"
 
     @property
-    def state(self) -> Path:
+    def state(self) -> Place:
         """The same of a run: of a shard's, a folder of its own."""
         return self.shard.state(self.base) if self.shard else self.base
 
     @property
-    def journal(self) -> Path:
+    def journal(self) -> Place:
         """The records of a run in progress, or of one that was killed."""
-        return self.state / "journal.jsonl"
+        return journal_in(self.state)
 
     @property
-    def book(self) -> Path:
+    def book(self) -> Place:
         """The folder of the manifest that a run writes: of a shard's, its part."""
         return self.state if self.shard else self.outputs
 
@@ -53,5 +55,10 @@ class Tree:
 
 
 def tree_of(spec: JobSpec, shard: Shard | None = None) -> Tree:
-    """The folders of a job, or of one shard of it."""
-    return Tree(Path(spec.input.root), Path(spec.output.root), shard)
+    """The folders of a job, or of one shard of it.
+
+    Raises SpecError if they need a package that is not there.
+    """
+    for root in (spec.input.root, spec.output.root):
+        require_store(root)
+    return Tree(place(spec.input.root), place(spec.output.root), shard)

@@ -1,10 +1,10 @@
 """Whether the output tree is what its manifest says, to the last byte."""
 
-import hashlib
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
+from pipeline.files.writing import digest_of_file
 from pipeline.jobs.ledger import load_manifest
 from pipeline.jobs.leftovers import inside
 from pipeline.jobs.manifest import Manifest
@@ -59,8 +59,7 @@ def _compare(tree: Tree, record: Record, output: OutputFacts) -> Iterator[Differ
         if path.is_symlink():
             yield Difference(record.image, output.path, "a link in place of the file")
             return
-        with path.open("rb") as file:
-            digest = hashlib.file_digest(file, "sha256").hexdigest()
+        digest = digest_of_file(path)
     except FileNotFoundError:
         yield Difference(record.image, output.path, "missing")
     except OSError as error:

@@ -14,7 +14,7 @@
         ├── UnreadableFile, VanishedFile, ChangedWhileReading
         │                                   the surroundings' fault: tried again on the next run
         ├── OutputNotWritable         4     the same, for the output tree
-        ├── WorkerKilled                    the image took its worker down; quarantined
+        ├── WorkerKilled, TimedOut          the image took its worker down, or would not end; quarantined
         └── UnexpectedError                 a bug met while working on this image
 
 Messages say where, what was expected, what was found and what to do.
@@ -93,10 +93,13 @@ class ImageError(SegpipeError):
 
     `lasting` tells whether the same bytes and the same recipe must fail again: then a re-run
     does not try them. Otherwise the surroundings were at fault and the next run tries again.
+    `quarantined` tells that what happened may be this program's fault, or a library's: a record says
+    which version was at work, and another one tries again.
     """
 
     exit_code = ExitCode.IMAGES_FAILED
     lasting: ClassVar[bool] = True
+    quarantined: ClassVar[bool] = False
 
     @staticmethod
     def named(name: str) -> "type[ImageError]":
@@ -185,6 +188,14 @@ class OutputNotWritable(ImageError):
 
 class WorkerKilled(ImageError):
     """The image took its worker down with it (memory, a crash in a decoder)."""
+
+    quarantined = True
+
+
+class TimedOut(ImageError):
+    """The work on the image took longer than `compute.image_timeout` (a decoder that hangs)."""
+
+    quarantined = True
 
 
 class UnexpectedError(ImageError):

@@ -36,6 +36,12 @@ def bundle(routes: Iterable[Route]) -> Iterator[list[Route]]:
         yield gathered
 
 
+def bundled(routes: Iterable[Route]) -> Iterator[tuple[tuple[str, ...], float]]:
+    """The keys of the images of each bundle, and their megapixels together."""
+    for part in bundle(routes):
+        yield tuple(route.decision.entry.key for route in part), sum(route.megapixels for route in part)
+
+
 def choose_workers(routes: list[Route], workers: int) -> str:
     """The kind of workers that ends soonest: "inline", "threads" or "local" (processes)."""
     megapixels = sum(map(_size, routes))

@@ -91,7 +91,7 @@ def _process(settings: Settings, image: Large, steps: Steps) -> Outcome:
     parts = steps.through("mapped", paint, mapped, _read(settings, image, mapped), _remove_band)
     laid = any(fact.laid for fact in facts)
     notes = (*image.notes, *((laid_over(settings.background),) if laid else ()))
-    return steps.one(partial(join_slabs, settings), JoinTask(image, fitted, content, mapped, parts, notes))
+    return steps.last(partial(join_slabs, settings), JoinTask(image, fitted, content, mapped, parts, notes))
 
 
 def _count_slabs(settings: Settings, image: Large, steps: Steps) -> tuple[list[Slab], list[SlabFacts]]:

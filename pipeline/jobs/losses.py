@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from pipeline.errors import ImageError, TooMuchMemory, UnexpectedError, WorkerDied, WorkerKilled
 from pipeline.files.objects import Place, without_roots
 from pipeline.jobs.plan import Request, verdict
-from pipeline.jobs.records import Failure, InputFacts, Record
+from pipeline.jobs.records import InputFacts, Record, failure_of
 from pipeline.jobs.routes import Route
 
 
@@ -22,7 +22,7 @@ def lost(
     if route.header is not None:
         header = route.header
         facts = InputFacts(header.bytes, content, header.width, header.height, header.mode, header.format)
-    failure = Failure(type(told).__name__, str(told))
+    failure = failure_of(told)
     return Record(key, verdict(failure.type, request.skip_unsupported), request.digest, facts, error=failure)
 
 

@@ -16,6 +16,7 @@ from pipeline.files.listing import Entry
 from pipeline.files.objects import Place
 from pipeline.files.sources import FileStat, changed, digest_file, stamp_of
 from pipeline.files.writing import remove_if_empty, remove_tree, sweep
+from pipeline.jobs.limits import Timed, time_for
 from pipeline.jobs.recipe import ALGORITHM_VERSION
 from pipeline.jobs.slabs import Slab
 
@@ -31,11 +32,13 @@ Progress = Callable[[str, str, int, int], None]
 class Team(NamedTuple):
     """Who does the parts, and who is told.
 
-    workers : a map that ends early if the run is to stop.
+    workers : a map that ends early if the run is to stop. image_timeout : see `limits.time_for`; each step
+    of an image has the time of all of it.
     """
 
     workers: Map
     progress: Progress
+    image_timeout: float | None = None
 
 
 class PartedImage(Protocol):
@@ -56,6 +59,10 @@ class PartedImage(Protocol):
     @property
     def scratch(self) -> Place:
         """The folder in it that is this run's alone."""
+
+    @property
+    def pixels(self) -> int:
+        """How many it has."""
 
 
 Image = TypeVar("Image", bound=PartedImage)
@@ -189,9 +196,15 @@ class Steps:
     def __init__(self, image: PartedImage, team: Team) -> None:
         self._image = image
         self._team = team
+        self._seconds = time_for(team.image_timeout, image.pixels / 1e6)
 
     def one(self, function: Callable[[Any], Result], task: Any) -> Result:
         """What comes of a single task."""
+        result: Result = self.last(Timed(function, self._seconds), task)
+        return result
+
+    def last(self, function: Callable[[Any], Result], task: Any) -> Result:
+        """What comes of the task that writes the outputs: it may take any time."""
         for _, answer in self._team.workers(function, [task]):
             if isinstance(answer, Exception):
                 raise _Ended(answer)
@@ -204,7 +217,7 @@ class Steps:
     ) -> tuple[Result, Other]:
         """What comes of two tasks that are done at the same time, if there are workers for both."""
         calls = [_Call(one, task), _Call(other, other_task)]
-        found = {id(call): answer for call, answer in self._team.workers(_done, calls)}
+        found = {id(call): answer for call, answer in self._team.workers(Timed(_done, self._seconds), calls)}
         answers = [found.get(id(call)) for call in calls]
         for answer in answers:
             if answer is None or isinstance(answer, Exception):
@@ -228,7 +241,7 @@ class Steps:
         failed: dict[int, Exception] = {}
         total = sum(slab.pixels for slab in slabs)
         done = 0
-        for task, answer in self._team.workers(function, _until(failed, tasks)):
+        for task, answer in self._team.workers(Timed(function, self._seconds), _until(failed, tasks)):
             over(task)
             if isinstance(answer, Exception):
                 failed[task.slab.number] = answer

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any, Literal, NamedTuple, Protocol
 
+from pipeline import __version__
 from pipeline.errors import ImageError, NotAnImage, UnlistedFormat, UnsupportedImage
 from pipeline.files.formats import admits
 from pipeline.files.listing import Entry, Listing
@@ -178,15 +179,19 @@ def _refused_now(facts: InputFacts, request: Request) -> str:
 def _decide_failed(entry: Entry, record: Record, request: Request, evidence: Evidence) -> Decision:
     """An image that failed of itself fails again until its bytes, the recipe or the program change."""
     kind = record.error.type if record.error else "unknown"
+    detail = kind
+    if record.error and record.error.version not in ("", __version__):
+        detail = f"{kind} with segpipe {record.error.version} → {__version__}"
     same = (
         ImageError.named(kind).lasting
+        and detail == kind
         and record.input is not None
         and record.input.bytes == entry.bytes
         and record.status == verdict(kind, request.skip_unsupported)
         and not request.retry_failed
         and not _content_change(entry, record, evidence)
     )
-    return Decision(entry, not same, Reason.FAILED_BEFORE, kind)
+    return Decision(entry, not same, Reason.FAILED_BEFORE, detail)
 
 
 def _decide_unreadable(entry: Entry, error: ImageError, record: Record, request: Request) -> Decision:

@@ -68,4 +68,4 @@ def _process(settings: Segmenting, image: Raster, steps: Steps) -> Outcome:
     slabs = slabs_of(layout.height, layout.width, fitted.canvas.part_rows)
     tasks = [RasterTask(image, slab, wanted) for slab in slabs]
     labelled = steps.through("labelled", partial(label_slab, settings, fitted=fitted), slabs, tasks)
-    return steps.one(partial(join_raster, settings), JoinTask(image, fitted, content, labelled))
+    return steps.last(partial(join_raster, settings), JoinTask(image, fitted, content, labelled))

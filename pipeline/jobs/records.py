@@ -8,6 +8,9 @@ from typing import Any, Literal
 
 import msgspec
 
+from pipeline import __version__
+from pipeline.errors import ImageError
+
 
 class InputFacts(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
     """The input file. What was not found out is missing: its content if it was refused unread."""
@@ -53,11 +56,15 @@ class RegionFacts(msgspec.Struct, frozen=True, gc=False):
     merged_pixels: int
 
 
-class Failure(msgspec.Struct, frozen=True, gc=False):
-    """Why an image failed: the name of a class in `pipeline.errors`, and its message."""
+class Failure(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
+    """Why an image failed: the name of a class in `pipeline.errors`, and its message.
+
+    version : of the program that it was too much for, if another one might do it.
+    """
 
     type: str
     message: str
+    version: str = ""
 
 
 class Record(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
@@ -96,6 +103,11 @@ class Record(msgspec.Struct, omit_defaults=True, frozen=True, gc=False):
         """The record with its image's own files only."""
         own = {kind: file for kind, file in self.outputs.items() if kind not in self.shared}
         return msgspec.structs.replace(self, outputs=own, members="", frozen=False)
+
+
+def failure_of(error: ImageError) -> Failure:
+    """What a record says of an error."""
+    return Failure(type(error).__name__, str(error), __version__ if error.quarantined else "")
 
 
 _encode = msgspec.json.Encoder().encode

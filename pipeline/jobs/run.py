@@ -13,7 +13,7 @@ from itertools import chain
 from typing import Any
 
 from pipeline.errors import OutputError, WorkerDied, WorkersLost
-from pipeline.jobs.bundles import bundle, choose_workers
+from pipeline.jobs.bundles import bundled, choose_workers
 from pipeline.jobs.extras import require_extras
 from pipeline.jobs.holding import held
 from pipeline.jobs.inspection import marked
@@ -175,11 +175,12 @@ class _Run:
                 if self._stop.signal is None:
                     raise
                 return  # who ended us may have ended them
-            team = Team(partial(self._each, workers), self._watcher.progressed)
+            seconds = self._spec.compute.image_timeout
+            team = Team(partial(self._each, workers), self._watcher.progressed, seconds)
             folder = self._found.tree.state / "large"
             large = in_parts([route for route in routes if route.parted], folder, team)
             if self._spec.quantize.scope == "image":
-                tasks = [Painting(tuple(r.decision.entry.key for r in group)) for group in bundle(routes)]
+                tasks = [Painting(keys, None, size) for keys, size in bundled(routes)]
             else:
                 tasks = self._share(workers, large, settings, books)
             keys = [key for task in tasks for key in task.keys]

@@ -44,6 +44,7 @@ class Settings:
 
     method : how palettes are found. about : what palette files say of that. asked : the number of
     colours, if the job gives one. regions_from : least pixels of a region, None if no regions are wanted.
+    image_timeout : see `limits.time_for`.
     """
 
     input_root: Place
@@ -69,6 +70,7 @@ class Settings:
     boundaries: bool
     recipe: str
     shared: SharedPalette | None = None
+    image_timeout: float | None = None
 
     @property
     def shared_method(self) -> Method:
@@ -168,6 +170,7 @@ def settings_of(spec: JobSpec, recipe: str) -> Settings:
         table=spec.regions.table != "none",
         boundaries=spec.regions.boundaries,
         recipe=recipe,
+        image_timeout=spec.compute.image_timeout,
     )
 
 

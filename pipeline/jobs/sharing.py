@@ -15,7 +15,7 @@ from pipeline.color.mapping import fit_palette
 from pipeline.files.objects import ObjectPath, Place
 from pipeline.files.palettefiles import colors_of, read_palette
 from pipeline.files.writing import commit_at
-from pipeline.jobs.bundles import bundle
+from pipeline.jobs.bundles import bundled
 from pipeline.jobs.plan import Decision, Orphan, Reason
 from pipeline.jobs.products import PaletteSource, about_fit, palette_files
 from pipeline.jobs.records import OutputFacts, Record
@@ -27,10 +27,11 @@ from pipeline.jobs.tasks import Counted, Painting
 
 
 class Counting(NamedTuple):
-    """A task: some images of a group, to be counted together."""
+    """A task: some images of a group, to be counted together. megapixels : of all of them."""
 
     keys: tuple[str, ...]
     group: str
+    megapixels: float = 0.0
 
     def split(self) -> "list[Counting]":
         """A task for each image."""
@@ -69,10 +70,10 @@ class Sharing:
     def countings(self) -> list[Counting]:
         """The images to be counted, bundled by group."""
         return [
-            Counting(keys, group.name)
+            Counting(keys, group.name, megapixels)
             for group in self._groups.values()
             if not group.files
-            for keys in _bundled([self._routes[key] for key in self._keys(group)])
+            for keys, megapixels in bundled([self._routes[key] for key in self._keys(group)])
         ]
 
     def take(self, group: str, counted: Counted) -> None:
@@ -129,7 +130,7 @@ class Sharing:
 
     def _painted(self, decisions: list[Decision], palette: SharedPalette) -> list[Painting]:
         routes = [self._routes[decision.entry.key] for decision in decisions]
-        return [Painting(keys, palette) for keys in _bundled(routes)]
+        return [Painting(keys, palette, megapixels) for keys, megapixels in bundled(routes)]
 
     def _keys(self, group: Group) -> list[str]:
         return [decision.entry.key for decision in group.work if decision.entry.key in self._routes]
@@ -155,10 +156,6 @@ def fit_group(settings: Settings, scope: str, task: Fitting) -> SharedPalette:
         raise error
     files = {product.kind: OutputFacts(*fact) for product, fact in zip(products, facts, strict=True)}
     return SharedPalette(fitted.palette.colors, files, members_digest(task.contents))
-
-
-def _bundled(routes: list[Route]) -> list[tuple[str, ...]]:
-    return [tuple(route.decision.entry.key for route in part) for part in bundle(routes)]
 
 
 def _kept_colors(path: Place) -> NDArray[np.uint8]:

@@ -52,6 +52,11 @@ class Large:
         """The image's key: what is asked of it as a whole is a task too."""
         return (self.key,)
 
+    @property
+    def pixels(self) -> int:
+        """How many it has."""
+        return self.layout.height * self.layout.width
+
 
 class SlabTask(NamedTuple):
     """A task: a slab. band : a file of its pixels, if they can only be read from top to bottom."""

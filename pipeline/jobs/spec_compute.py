@@ -143,6 +143,13 @@ class Compute(Section):
     retries: int = Field(
         default=1, ge=0, description="How often work is tried again after its worker was lost."
     )
+    image_timeout: Number | None = Field(
+        default=600,
+        ge=0,
+        description="Seconds that the work on an image may take, or on a part if it is done in windows; in "
+        "proportion more above 100 megapixels. What takes longer fails as TimedOut, and its worker process "
+        "is replaced. null or 0: any time.",
+    )
     timeout: Number | None = Field(
         default=None,
         gt=0,

@@ -23,8 +23,10 @@ from pipeline.errors import (
     EmptyFile,
     ImageError,
     NothingVisible,
+    TimedOut,
     TooMuchMemory,
     UnexpectedError,
+    UnreadableFile,
     UnsupportedImage,
 )
 from pipeline.files.headers import Header
@@ -32,12 +34,15 @@ from pipeline.files.images import Raster, Source, decode, identify, read_source
 from pipeline.files.objects import Place, without_roots
 from pipeline.files.sources import FileStat
 from pipeline.files.writing import AnyCommit, commit_at
+from pipeline.jobs.limits import in_time, time_for
 from pipeline.jobs.plan import verdict
+from pipeline.jobs.previews import Product
 from pipeline.jobs.products import Mapped, make_products
-from pipeline.jobs.records import ColorFacts, Failure, InputFacts, MetricFacts, OutputFacts, Record
+from pipeline.jobs.records import ColorFacts, InputFacts, MetricFacts, OutputFacts, Record, failure_of
 from pipeline.jobs.settings import Settings, SharedPalette
 from pipeline.jobs.statcache import FileState
 
+Found = TypeVar("Found")
 Result = TypeVar("Result")
 
 
@@ -60,10 +65,14 @@ def get_ready(settings: Settings) -> None:
 
 
 class Painting(NamedTuple):
-    """A task: some images to be done, in a palette that they share if there is one."""
+    """A task: some images to be done, in a palette that they share if there is one.
+
+    megapixels : of all of them.
+    """
 
     keys: tuple[str, ...]
     palette: SharedPalette | None = None
+    megapixels: float = 0.0
 
     def split(self) -> "list[Painting]":
         """A task for each image."""
@@ -87,7 +96,8 @@ def process_bundle(settings: Settings, task: Painting) -> list[Outcome]:
     if task.palette is not None:
         settings = settings.sharing(task.palette)
     commit = commit_at(settings.output_root)
-    outcomes = [_process(settings, key, commit) for key in task.keys]
+    seconds = time_for(settings.image_timeout, task.megapixels)
+    outcomes = [_process(settings, key, commit, seconds) for key in task.keys]
     failed = commit.publish()
     return [
         Outcome(_failed(settings, outcome.record.image, outcome.record.input, error), outcome.state)
@@ -104,14 +114,19 @@ class Keyed(Protocol):
     def keys(self) -> tuple[str, ...]:
         """The images' keys."""
 
+    @property
+    def megapixels(self) -> float:
+        """Of all of them."""
+
 
 def count_bundle(settings: Settings, task: Keyed) -> Counted:
     """Count the colours of some images together."""
     total = ColorCounts.of_nothing()
     contents: list[str] = []
     failures = []
+    seconds = time_for(settings.image_timeout, task.megapixels)
     for key in task.keys:
-        counts, state = _attempt(settings, key, partial(_count, settings, key))
+        counts, state = _attempt(settings, key, seconds, partial(_count, settings, key), _as_it_is)
         if isinstance(counts, Record):
             failures.append(Outcome(counts, state))
         else:
@@ -120,22 +135,29 @@ def count_bundle(settings: Settings, task: Keyed) -> Counted:
     return Counted(total, contents, failures)
 
 
-def _process(settings: Settings, key: str, commit: AnyCommit) -> Outcome:
+def _process(settings: Settings, key: str, commit: AnyCommit, seconds: float | None) -> Outcome:
     """Do one image up to its files beside their final names."""
-    return Outcome(*_attempt(settings, key, lambda source: _quantize(settings, key, source, commit)))
+    step, finish = partial(_quantize, settings, key), partial(_stage, commit)
+    return Outcome(*_attempt(settings, key, seconds, step, finish))
 
 
 def _attempt(
-    settings: Settings, key: str, step: Callable[[Source], Result]
+    settings: Settings,
+    key: str,
+    seconds: float | None,
+    step: Callable[[Source], Found],
+    finish: Callable[[Found], Result],
 ) -> tuple[Result | Record, FileState | None]:
-    """Read an image and do something with it; whatever goes wrong becomes its record."""
+    """Read an image, do something with it in the time given, finish; what goes wrong becomes its record."""
     facts, state = None, None
     try:
-        source = read_source(settings.input_root / key)
+        source = _read(settings, key, seconds)
         state = FileState(*source.stat, source.sha256)
         facts = InputFacts(len(source.data), source.sha256)
         try:
-            return step(source), state
+            return finish(in_time(seconds, key, partial(step, source))), state
+        except TimedOut:
+            raise
         except Exception:  # what the header says is worth recording, now that the rest is lost
             with suppress(ImageError):
                 facts = facts_of(source.sha256, identify(source, settings.formats, settings.max_pixels))
@@ -154,6 +176,21 @@ def _attempt(
         return _failed(settings, key, facts, bug), state
 
 
+def _read(settings: Settings, key: str, seconds: float | None) -> Source:
+    """All bytes of an image's file; that they do not come is not its content's fault."""
+    try:
+        return in_time(seconds, key, partial(read_source, settings.input_root / key))
+    except TimedOut as error:
+        raise UnreadableFile(
+            f"{key}: expected to read it within {seconds:g} s (compute.image_timeout), found no end of it; "
+            "look at the disk or share that it lies on"
+        ) from error
+
+
+def _as_it_is(counts: ColorCounts) -> ColorCounts:
+    return counts
+
+
 def _count(settings: Settings, key: str, source: Source) -> ColorCounts:
     return _decode(settings, key, source)[1]
 
@@ -167,21 +204,29 @@ def _decode(settings: Settings, key: str, source: Source) -> tuple[Raster, Color
     return raster, counts
 
 
-def _quantize(settings: Settings, key: str, source: Source, commit: AnyCommit) -> Record:
+def _quantize(settings: Settings, key: str, source: Source) -> tuple[Record, list[Product]]:
+    """The record of an image but for its outputs, and these."""
     raster, counts = _decode(settings, key, source)
     fitted = fit_palette(counts, settings.method)
     refuse_too_many(key, fitted, counts.total < raster.pixels[..., 0].size)
     metrics = measure(counts, fitted.labels, fitted.palette.colors, fitted.squared_error)
     made = make_products(settings, Mapped(key, raster, counts, fitted, metrics))
-    written = commit.stage(key, {product.path: product.data for product in made.products})
-    outputs = {product.kind: OutputFacts(*file) for product, file in zip(made.products, written, strict=True)}
-    return msgspec.structs.replace(
-        record_of(settings, key, fitted, metrics, outputs),
+    record = msgspec.structs.replace(
+        record_of(settings, key, fitted, metrics, {}),
         input=facts_of(raster.sha256, raster.header),
         metrics=MetricFacts(**asdict(metrics), ssim=made.ssim),
         regions=made.regions,
         notes=raster.notes,
     )
+    return record, made.products
+
+
+def _stage(commit: AnyCommit, done: tuple[Record, list[Product]]) -> Record:
+    """Write an image's outputs beside their final names."""
+    record, products = done
+    written = commit.stage(record.image, {product.path: product.data for product in products})
+    outputs = {product.kind: OutputFacts(*file) for product, file in zip(products, written, strict=True)}
+    return msgspec.structs.replace(record, outputs=outputs | record.outputs)
 
 
 def refuse_too_many(key: str, fitted: Fit, transparent: bool) -> None:
@@ -220,6 +265,5 @@ def facts_of(digest: str, header: Header) -> InputFacts:
 
 
 def _failed(settings: Settings, key: str, facts: InputFacts | None, error: ImageError) -> Record:
-    kind = type(error).__name__
-    status = verdict(kind, settings.skip_unsupported)
-    return Record(key, status, settings.recipe, facts, error=Failure(kind, str(error)))
+    status = verdict(type(error).__name__, settings.skip_unsupported)
+    return Record(key, status, settings.recipe, facts, error=failure_of(error))

@@ -10,21 +10,22 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any, Protocol
 
 from pipeline.color.warmup import announced, warm_up
-from pipeline.errors import WorkerDied, WorkersLost
+from pipeline.errors import TimedOut, WorkerDied, WorkersLost
 from pipeline.jobs.clusters.joining import join
 from pipeline.jobs.clusters.waiting import within
 from pipeline.jobs.inspection import Folders, Guarded, Wanted, inspect, versions
+from pipeline.jobs.limits import left_behind
 from pipeline.jobs.memory import adopt_habits
 from pipeline.jobs.spec_compute import Compute
 
 _AHEAD = 2  # items for each thread: one at work and one waiting, so that none is idle
 _GLANCE = 1.0  # seconds between looks at whether there are workers at all
-_REPLACING = 30.0  # seconds between looks at whether workers of our own cluster have ended
+_REPLACING = 30.0  # seconds between looks at whether workers of our own cluster have ended, and for a restart
 _AGAIN = "start workers and run again: nothing that was finished is lost"
 _LOST = "the connection to the Dask scheduler was lost; run again: nothing that was finished is lost"
 
@@ -129,6 +130,7 @@ class _Cluster:
         self._patience = patience
         self._own = own
         self._kept_up = time.monotonic()
+        self._replaced: set[str] = set()
 
     def map(
         self, function: Callable[[Any], Any], items: Iterable[Any]
@@ -137,7 +139,7 @@ class _Cluster:
 
         source = iter(items)
         under_way: dict[Any, Any] = {}
-        call = function if self._own else Guarded(function, self._wanted)
+        call = _Attended(function if self._own else Guarded(function, self._wanted))
         while True:
             room = self._threads() * _AHEAD  # workers may come and go
             for item in islice(source, max(0, room - len(under_way))):
@@ -147,6 +149,7 @@ class _Cluster:
             finished = self._finished(under_way)
             if not self._own:  # before what a late one did is believed
                 _look(self._client, self._wanted, self._known, self._patience)
+            hanging: set[str] = set()
             for future in finished:
                 item = under_way.pop(future)
                 if future.status == "cancelled":
@@ -156,8 +159,11 @@ class _Cluster:
                     raise error
                 if isinstance(error, KilledWorker):
                     error = WorkerDied(str(error))
-                yield item, error or future.result()
+                answer, address = (error, "") if error else future.result()
+                hanging.add(address)
+                yield item, answer
                 future.release()
+            self._replace(hanging - self._replaced - {""})
 
     def _threads(self) -> int:
         """How many threads the workers have together. What has ended is replaced now and then."""
@@ -165,6 +171,16 @@ class _Cluster:
             self._kept_up = time.monotonic()
             self._cluster.scale(len(self._cluster.worker_spec))
         return sum(_nthreads(self._client).values())
+
+    def _replace(self, hanging: set[str]) -> None:
+        """Have workers restarted that have a thread left behind; what else they were at is done by others.
+
+        One without a nanny goes on beside it: if it ended, there might be none in its place.
+        """
+        self._replaced |= hanging
+        for address in hanging:
+            with suppress(ValueError, OSError):  # it has no nanny, or is gone, or its nanny does not answer
+                self._client.restart_workers([address], timeout=_REPLACING, raise_for_error=False)
 
     def _finished(self, under_way: dict[Any, Any]) -> list[Any]:
         """Wait for some of the futures; WorkersLost if there is nobody left who could finish them."""
@@ -186,6 +202,25 @@ class _Cluster:
             deserted = 0.0 if self._threads() else deserted + _GLANCE
             if deserted >= self._patience:
                 raise WorkersLost(f"the Dask scheduler has had no worker for {self._patience:g} s; {_AGAIN}")
+
+
+class _Attended:
+    """A function that tells, with its answer, the worker's address if a thread was left behind there."""
+
+    def __init__(self, function: Callable[[Any], Any]) -> None:
+        self._function = function
+
+    def __call__(self, item: Any) -> tuple[Any, str]:
+        """Call the function; a TimedOut that it raises is its answer."""
+        try:
+            answer = self._function(item)
+        except TimedOut as error:
+            answer = error
+        if not left_behind():
+            return answer, ""
+        from distributed import get_worker
+
+        return answer, str(get_worker().address)
 
 
 def _look(client: Any, wanted: Wanted, known: set[str], patience: float) -> None:

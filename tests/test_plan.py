@@ -13,7 +13,15 @@ from pipeline.jobs.manifest import Manifest
 from pipeline.jobs.plan import Decision, Plan, Reason, Request, decide, summarize
 from pipeline.jobs.records import InputFacts
 
-LASTING = ["EmptyFile", "NotAnImage", "TruncatedImage", "DamagedImage", "NothingVisible", "WorkerKilled"]
+LASTING = [
+    "EmptyFile",
+    "NotAnImage",
+    "TruncatedImage",
+    "DamagedImage",
+    "NothingVisible",
+    "WorkerKilled",
+    "TimedOut",
+]
 PASSING = ["TooManyPixels", "TooMuchMemory", "UnreadableFile", "VanishedFile", "ChangedWhileReading"]
 PASSING += ["OutputNotWritable", "UnexpectedError", "BrokenLink", "AnErrorOfALaterVersion"]
 RECIPE = {"algorithm": 1, "quantize.colors": 16, "quantize.seed": 0}

@@ -24,7 +24,7 @@ from trees import Site, contents, debris, peak_of_run, snapshot
 
 from pipeline.files.rasters import RasterLayout, raster_layout
 from pipeline.jobs import needs, rasterlabels, rastertasks, slabs
-from pipeline.jobs.workers import _Inline
+from pipeline.jobs.here import Inline
 
 REPO = Path(__file__).parents[1]
 
@@ -186,8 +186,8 @@ def test_neither_threads_nor_the_order_of_slabs_change_a_byte(site, small_slabs,
     expected = bytes_of(site)
     for workers in (1, 3):
         assert bytes_of(site, "--cluster", "threads", "--workers", str(workers)) == expected
-    real = _Inline.map
-    monkeypatch.setattr(_Inline, "map", lambda self, work, items: real(self, work, [*items][::-1]))
+    real = Inline.map
+    monkeypatch.setattr(Inline, "map", lambda self, work, items: real(self, work, [*items][::-1]))
     assert bytes_of(site) == expected
 
 

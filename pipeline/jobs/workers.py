@@ -9,7 +9,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
+from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
 from itertools import islice
 from typing import Any, Protocol
@@ -18,14 +18,18 @@ from pipeline.color.warmup import announced, warm_up
 from pipeline.errors import TimedOut, WorkerDied, WorkersLost
 from pipeline.jobs.clusters.joining import join
 from pipeline.jobs.clusters.waiting import within
+from pipeline.jobs.here import AHEAD, Inline, Threads
 from pipeline.jobs.inspection import Folders, Guarded, Wanted, inspect, versions
 from pipeline.jobs.limits import left_behind
 from pipeline.jobs.memory import adopt_habits
 from pipeline.jobs.spec_compute import Compute
 
-_AHEAD = 2  # items for each thread: one at work and one waiting, so that none is idle
 _GLANCE = 1.0  # seconds between looks at whether there are workers at all
-_REPLACING = 30.0  # seconds between looks at whether workers of our own cluster have ended, and for a restart
+_REPLACING = 30.0  # seconds between looks at whether workers of our own cluster have ended
+_REVIVING = (
+    5.0  # the same if they are processes of this machine: a nanny whose worker dies at its start gives up
+)
+_RESTARTING = 30.0  # seconds for a worker to start anew
 _AGAIN = "start workers and run again: nothing that was finished is lost"
 _LOST = "the connection to the Dask scheduler was lost; run again: nothing that was finished is lost"
 
@@ -61,7 +65,7 @@ def open_workers(
     if kind in ("inline", "threads"):
         with announced(announce):
             ready()
-        yield _Inline() if kind == "inline" else _Threads(count * compute.threads_per_worker)
+        yield Inline() if kind == "inline" else Threads(count * compute.threads_per_worker)
     else:
         own = kind == "local"
         wanted = Wanted(versions(), None if own else folders)
@@ -69,47 +73,6 @@ def open_workers(
             with announced(announce):
                 known = _get_ready(client, ready, wanted, compute.patience, own=own)
             yield _Cluster(client, cluster, wanted, known, compute.patience, own=own)
-
-
-class _Inline:
-    """The calling thread."""
-
-    def map(
-        self, function: Callable[[Any], Any], items: Iterable[Any]
-    ) -> Iterator[tuple[Any, Any | Exception]]:
-        for item in items:
-            try:
-                answer = function(item)
-            except Exception as error:
-                answer = error
-            yield item, answer
-
-
-class _Threads:
-    """Threads of this process: decoding, fitting and compressing let go of the interpreter's lock."""
-
-    def __init__(self, count: int) -> None:
-        self._count = count
-
-    def map(
-        self, function: Callable[[Any], Any], items: Iterable[Any]
-    ) -> Iterator[tuple[Any, Any | Exception]]:
-        source = iter(items)
-        under_way: dict[Future[Any], Any] = {}
-        pool = ThreadPoolExecutor(self._count)
-        try:
-            while True:
-                for item in islice(source, self._count * _AHEAD - len(under_way)):
-                    under_way[pool.submit(function, item)] = item
-                if not under_way:
-                    return
-                for future in wait(under_way, return_when=FIRST_COMPLETED).done:
-                    error = future.exception()
-                    if error is not None and not isinstance(error, Exception):
-                        raise error
-                    yield under_way.pop(future), error or future.result()
-        finally:
-            pool.shutdown(cancel_futures=True)
 
 
 class _Cluster:
@@ -124,7 +87,7 @@ class _Cluster:
         self, client: Any, cluster: Any, wanted: Wanted, known: set[str], patience: float, *, own: bool
     ) -> None:
         self._client = client
-        self._cluster = None if own else cluster
+        self._cluster = cluster
         self._wanted = wanted
         self._known = known
         self._patience = patience
@@ -141,7 +104,9 @@ class _Cluster:
         under_way: dict[Any, Any] = {}
         call = _Attended(function if self._own else Guarded(function, self._wanted))
         while True:
-            room = self._threads() * _AHEAD  # workers may come and go
+            room = self._threads() * AHEAD  # workers may come and go
+            if not under_way:
+                room = max(room, 1)  # all may be starting anew: what is under way is waited for with patience
             for item in islice(source, max(0, room - len(under_way))):
                 under_way[self._client.submit(call, item, pure=False)] = item
             if not under_way:
@@ -157,6 +122,8 @@ class _Cluster:
                 error = future.exception()
                 if isinstance(error, WorkersLost):
                     raise error
+                if type(error).__name__ == "NoWorkerError":  # the scheduler was out of patience before us
+                    raise WorkersLost(_deserted(self._patience))
                 if isinstance(error, KilledWorker):
                     error = WorkerDied(str(error))
                 answer, address = (error, "") if error else future.result()
@@ -167,7 +134,8 @@ class _Cluster:
 
     def _threads(self) -> int:
         """How many threads the workers have together. What has ended is replaced now and then."""
-        if self._cluster is not None and time.monotonic() - self._kept_up > _REPLACING:
+        since = time.monotonic() - self._kept_up
+        if self._cluster is not None and since > (_REVIVING if self._own else _REPLACING):
             self._kept_up = time.monotonic()
             self._cluster.scale(len(self._cluster.worker_spec))
         return sum(_nthreads(self._client).values())
@@ -180,7 +148,7 @@ class _Cluster:
         self._replaced |= hanging
         for address in hanging:
             with suppress(ValueError, OSError):  # it has no nanny, or is gone, or its nanny does not answer
-                self._client.restart_workers([address], timeout=_REPLACING, raise_for_error=False)
+                self._client.restart_workers([address], timeout=_RESTARTING, raise_for_error=False)
 
     def _finished(self, under_way: dict[Any, Any]) -> list[Any]:
         """Wait for some of the futures; WorkersLost if there is nobody left who could finish them."""
@@ -201,7 +169,11 @@ class _Cluster:
                 raise WorkersLost(_LOST)
             deserted = 0.0 if self._threads() else deserted + _GLANCE
             if deserted >= self._patience:
-                raise WorkersLost(f"the Dask scheduler has had no worker for {self._patience:g} s; {_AGAIN}")
+                raise WorkersLost(_deserted(self._patience))
+
+
+def _deserted(patience: float) -> str:
+    return f"the Dask scheduler has had no worker for {patience:g} s; {_AGAIN}"
 
 
 class _Attended:

@@ -11,6 +11,8 @@ AHEAD = 2  # items for each thread: one at work and one waiting, so that none is
 class Inline:
     """The calling thread."""
 
+    lost = False
+
     def map(
         self, function: Callable[[Any], Any], items: Iterable[Any]
     ) -> Iterator[tuple[Any, Any | Exception]]:
@@ -25,6 +27,8 @@ class Inline:
 
 class Threads:
     """Threads of this process: decoding, fitting and compressing let go of the interpreter's lock."""
+
+    lost = False
 
     def __init__(self, count: int) -> None:
         self._count = count

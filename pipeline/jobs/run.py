@@ -6,13 +6,12 @@ happens in the tasks; here is decided which images take part, and what came of t
 """
 
 import time
-from collections.abc import Callable, Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import chain
 from typing import Any
 
-from pipeline.errors import OutputError, WorkerDied, WorkersLost
+from pipeline.errors import OutputError, WorkersLost
 from pipeline.jobs.bundles import bundled, choose_workers
 from pipeline.jobs.extras import require_extras
 from pipeline.jobs.holding import held
@@ -30,6 +29,7 @@ from pipeline.jobs.spec_compute import HERE
 from pipeline.jobs.stopping import Stop, Stopped, on_signals
 from pipeline.jobs.summary import Summary, write_runlog
 from pipeline.jobs.survey import Options, Survey, survey
+from pipeline.jobs.trials import Trials, drawn, swept
 from pipeline.jobs.watcher import Watcher
 
 
@@ -166,6 +166,7 @@ class _Run:
             elsewhere = kind not in HERE
             folders = stack.enter_context(marked(tree.inputs, tree.state)) if elsewhere else None
             arguments = (kind, count, self._spec.compute, self._watcher.say, ready, folders)
+            gone = stack.enter_context(swept(tree, set(self._routes)))  # when those that are left have ended
             try:
                 with self._stop.ends_waiting():
                     workers = stack.enter_context(open_workers(*arguments))
@@ -175,23 +176,25 @@ class _Run:
                 if self._stop.signal is None:
                     raise
                 return  # who ended us may have ended them
+            gone.append(workers)
+            trials = Trials(workers, self._stop)
             seconds = self._spec.compute.image_timeout
-            team = Team(partial(self._each, workers), self._watcher.progressed, seconds)
+            team = Team(trials.each, self._watcher.progressed, seconds)
             folder = self._found.tree.state / "large"
             large = in_parts([route for route in routes if route.parted], folder, team)
             if self._spec.quantize.scope == "image":
                 tasks = [Painting(keys, None, size) for keys, size in bundled(routes)]
             else:
-                tasks = self._share(workers, large, settings, books)
+                tasks = self._share(trials, large, settings, books)
             keys = [key for task in tasks for key in task.keys]
             self._watcher.started(len(keys), sum(self._routes[key].megapixels for key in keys))
             whole, parted = self._by_way(tasks)
-            for task, answer in self._each(workers, partial(process_bundle, settings), whole, books):
+            for task, answer in trials.each(partial(process_bundle, settings), whole, books):
                 if isinstance(answer, Exception):
                     self._fail(task.keys, answer, books)
                 else:
                     self._take(answer, books)
-            for task in self._stop.until(self._drawn(parted, books)):
+            for task in self._stop.until(drawn(parted, books)):
                 answer = large.process(task.keys[0], task.palette)
                 if isinstance(answer, Exception):
                     self._fail(task.keys, answer, books)
@@ -207,39 +210,7 @@ class _Run:
             ways[self._routes[task.keys[0]].parted].append(task)
         return ways
 
-    def _each(
-        self, workers: Any, function: Callable[[Any], Any], tasks: list[Any], begun: Books | None = None
-    ) -> Iterator[tuple[Any, Any]]:
-        """Do tasks; those whose worker died are tried again, to find out which is to blame.
-
-        Image by image first; then one after the other, for who dies of a neighbour is innocent.
-
-        begun : the books in which to note first that the outputs of a task's images are about to
-        be replaced.
-        """
-        suspects: list[Any] = []
-        while tasks:
-            again: list[Any] = []
-            for task, answer in workers.map(function, self._stop.until(self._drawn(tasks, begun))):
-                if not isinstance(answer, WorkerDied):
-                    yield task, answer
-                elif len(task.keys) > 1 and hasattr(task, "split"):
-                    again += task.split()
-                else:
-                    suspects.append(task)
-            tasks = again
-        for suspect in suspects:
-            for task, answer in workers.map(function, self._stop.until([suspect])):
-                if not (isinstance(answer, WorkerDied) and self._stop.asked):  # who asked may have ended them
-                    yield task, answer
-
-    def _drawn(self, tasks: list[Any], begun: Books | None) -> Iterator[Any]:
-        for task in tasks:
-            if begun is not None:
-                begun.begin(task.keys)
-            yield task
-
-    def _share(self, workers: Any, large: Any, settings: Any, books: Books) -> list[Any]:
+    def _share(self, trials: Trials, large: Any, settings: Any, books: Books) -> list[Any]:
         """Find the palettes that images share; returns the tasks of painting in them."""
         from pipeline.jobs.sharing import Sharing, fit_group
         from pipeline.jobs.tasks import count_bundle
@@ -251,7 +222,7 @@ class _Run:
             self._watcher.say(f"counting {sum(len(task.keys) for task in tasks)} images for shared palettes")
         settled: set[str] = set()
         whole, parted = self._by_way(tasks)
-        counted = self._each(workers, partial(count_bundle, settings), whole)
+        counted = trials.each(partial(count_bundle, settings), whole)
         counted_large = ((task, large.count(task.keys[0])) for task in self._stop.until(parted))
         for task, answer in chain(counted, counted_large):
             if answer is None:  # the run is to stop
@@ -265,7 +236,7 @@ class _Run:
             return []
         fit = partial(fit_group, settings, scope)
         # Begun, for once its palette is replaced an image's record may name one that is no more.
-        for task, answer in self._each(workers, fit, sharing.fittings(settled), books):
+        for task, answer in trials.each(fit, sharing.fittings(settled), books):
             if isinstance(answer, Exception):
                 settled |= self._fail(task.keys, answer, books)
             else:

@@ -37,7 +37,9 @@ Announce = Callable[[str], None]
 
 
 class Workers(Protocol):
-    """Some workers; see the module."""
+    """Some workers; see the module. lost : whether some have gone, who may have left files half written."""
+
+    lost: bool
 
     def map(
         self, function: Callable[[Any], Any], items: Iterable[Any]
@@ -94,6 +96,8 @@ class _Cluster:
         self._own = own
         self._kept_up = time.monotonic()
         self._replaced: set[str] = set()
+        self._seen: set[str] = set()
+        self.lost = False
 
     def map(
         self, function: Callable[[Any], Any], items: Iterable[Any]
@@ -138,7 +142,10 @@ class _Cluster:
         if self._cluster is not None and since > (_REVIVING if self._own else _REPLACING):
             self._kept_up = time.monotonic()
             self._cluster.scale(len(self._cluster.worker_spec))
-        return sum(_nthreads(self._client).values())
+        found = _nthreads(self._client)
+        self.lost |= not self._seen <= found.keys()  # one that comes again has another address
+        self._seen |= found.keys()
+        return sum(found.values())
 
     def _replace(self, hanging: set[str]) -> None:
         """Have workers restarted that have a thread left behind; what else they were at is done by others.

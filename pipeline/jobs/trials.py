@@ -1,0 +1,69 @@
+"""Tasks on workers that may die: tried again, to find out which image is to blame, and tidied up after."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from typing import Any
+
+from pipeline.errors import WorkerDied
+from pipeline.jobs.ledger import Books
+from pipeline.jobs.leftovers import sweep_outputs
+from pipeline.jobs.stopping import Stop
+from pipeline.jobs.tree import Tree
+
+
+class Trials:
+    """The tasks of a run on its workers; they end early if it is to stop."""
+
+    def __init__(self, workers: Any, stop: Stop) -> None:
+        self._workers = workers
+        self._stop = stop
+
+    def each(
+        self, function: Callable[[Any], Any], tasks: Any, begun: Books | None = None
+    ) -> Iterator[tuple[Any, Any]]:
+        """Do tasks; those whose worker died are tried again, to find out which is to blame.
+
+        Image by image first; then one after the other, for who dies of a neighbour is innocent.
+
+        begun : the books in which to note first that the outputs of a task's images are about to
+        be replaced.
+        """
+        suspects: list[Any] = []
+        while tasks:
+            again: list[Any] = []
+            for task, answer in self._workers.map(function, self._stop.until(drawn(tasks, begun))):
+                if not isinstance(answer, WorkerDied):
+                    yield task, answer
+                elif len(task.keys) > 1 and hasattr(task, "split"):
+                    again += task.split()
+                else:
+                    suspects.append(task)
+            tasks = again
+        for suspect in suspects:
+            for task, answer in self._workers.map(function, self._stop.until([suspect])):
+                # Who asked for the end may have ended the worker.
+                if not (isinstance(answer, WorkerDied) and self._stop.asked):
+                    yield task, answer
+
+
+def drawn(tasks: Any, begun: Books | None) -> Iterator[Any]:
+    """The tasks, each noted in the books when it is drawn."""
+    for task in tasks:
+        if begun is not None:
+            begun.begin(task.keys)
+        yield task
+
+
+@contextmanager
+def swept(tree: Tree, keys: set[str]) -> Iterator[list[Any]]:
+    """Remove at the end what workers that were lost have left beside the outputs of these images.
+
+    Others have made them since, so no later run would look there. Gives a list, for the workers.
+    """
+    workers: list[Any] = []
+    try:
+        yield workers
+    finally:
+        if any(some.lost for some in workers):
+            with suppress(OSError):  # of a disk that fails: it is told already
+                sweep_outputs(tree, keys)

@@ -252,6 +252,21 @@ def test_a_run_without_the_image_leaves_its_counts_alone(site, small_slabs, monk
     assert not (site.state / "large").exists()
 
 
+@pytest.mark.parametrize("way", [(), ("--shard", "1/1", *WINDOWS)], ids=["whole", "a shard"])
+def test_counts_of_an_image_that_was_done_in_another_way_are_removed(site, small_slabs, monkeypatch, way):
+    def stopping(*arguments):
+        raise KeyboardInterrupt
+
+    only = ("--only", "a/tiled.tif")
+    with monkeypatch.context() as patch:
+        patch.setattr(slabpictures, "fit_palette", stopping)
+        site.call("run", *only, *WINDOWS)
+    assert (site.state / "large").exists()
+    site.run(*only, *way)
+    site.run(*WINDOWS)
+    assert not (site.state / "large").exists()
+
+
 def test_what_a_worker_needs_is_told_by_method_and_width():
     def need(width, height, **quantize):
         layout = Layout("windows", height, width, (512, 512), 60_000_000, False)

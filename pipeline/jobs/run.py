@@ -128,7 +128,7 @@ class _Run:
         tree = self._found.tree
         sweep_state(tree)
         sweep_outputs(tree, self._found.manifest.unfinished)
-        forget_gone(tree.state / "large", {entry.key for entry in self._found.listing.entries})
+        forget_gone(tree.state / "large", self._found.unsettled())
 
     def _forget_gone(self, books: Books) -> None:
         """Forget images that a killed run had begun and that have gone since.

@@ -55,6 +55,14 @@ class Survey:
         """Whether another run has changed the manifest or the journal since."""
         return self.seen != _state_of(self.tree)
 
+    def unsettled(self) -> set[str]:
+        """The images that are to be done, now or, as they were not asked for, perhaps later.
+
+        What a killed run was at may have been done since by a shard, or whole, and is not among them.
+        """
+        settled = {decision.entry.key for decision in self.plan.decisions if not decision.work}
+        return {entry.key for entry in self.listing.entries} - settled
+
 
 def survey(spec: JobSpec, options: Options, started: int) -> Survey:
     """Look at a job's trees and plan.

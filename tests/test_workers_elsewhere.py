@@ -184,6 +184,36 @@ def test_a_worker_without_segpipe_is_refused(site):
     assert site.records() == {}
 
 
+DYING_ONCE = """
+import os, signal, sys
+from pathlib import Path
+from pipeline.files.outputs import Commit
+flag, publish = Path(sys.argv.pop(1)), Commit.publish
+def dying(self):
+    if self._groups and not flag.exists():
+        flag.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+    return publish(self)
+Commit.publish = dying
+from distributed.cli.dask_worker import main
+main()
+"""
+"""A worker that is killed when its first images lie beside their final names."""
+
+
+@pytest.mark.slow
+def test_a_killed_worker_leaves_nothing_behind_in_a_run_that_goes_on(alone, site, tmp_path):
+    address, flag = f"tcp://127.0.0.1:{free_port()}", tmp_path / "died"
+    with ExitStack() as stack:
+        stack.enter_context(scheduler(address))
+        both = [stack.enter_context(program("-c", DYING_ONCE, str(flag), address, *WORKER)) for _ in "12"]
+        site.run("--cluster", address)
+        assert flag.exists()
+        assert [process.poll() for process in both].count(-signal.SIGKILL) == 1
+    assert contents(site.outputs) == alone[1]
+    assert tidy(site)
+
+
 WITHOUT = "import sys; sys.modules['pipeline'] = None; from distributed.cli.dask_worker import main; main()"
 SLOWLY = """
 import sys, time

@@ -194,10 +194,10 @@ def put(path: Path, write: Callable[[BinaryIO], object]) -> None:
 def sweep(folder: Path, finals: Iterable[str] | None = None) -> int:
     """Remove what killed writers left in a folder; returns the number of files removed.
 
-    finals : remove only what was to become an output of one of these names.
+    finals : remove only what was to become an output of one of these names; looked at if there is anything.
     """
     debris = list(folder.glob(DEBRIS))
-    if finals is not None:
+    if debris and finals is not None:
         marks = {_mark(name) for name in finals}
         debris = [path for path in debris if path.name.split("-")[1] in marks]
     for path in debris:

@@ -94,25 +94,28 @@ def sweep_state(tree: Tree) -> None:
         sweep(folder)
 
 
-def sweep_outputs(tree: Tree, unfinished: set[str]) -> None:
-    """Remove what a killed run left beside the final names it was about to replace. Needs the lock.
+def sweep_outputs(tree: Tree, begun: set[str]) -> None:
+    """Remove what killed runs or workers left beside the final names that they were to replace.
 
-    unfinished : the images that it had begun. A shard removes what its own images left, for others
-    may be at work in the same folders.
+    Needs the lock. begun : the images that they were at. A shard removes what its own images left, for
+    others may be at work in the same folders.
     """
     if isinstance(tree.outputs, ObjectPath):
         return  # outputs are sent to their final names
-    folders: dict[Place, set[str]] = {}
-    for key in unfinished:
-        name = key.rpartition("/")[2]
+    above: dict[str, set[str]] = {}
+    for key in begun:
+        folder, _, name = key.rpartition("/")
+        above.setdefault(folder, set()).add(name)
+    places: dict[Place, list[set[str]]] = {}
+    for below, names in above.items():
         for place in _PLACES:
             with suppress(OutputError):  # a forged journal names what is not ours
-                folder = inside(tree.outputs, f"{place}/{key}").parent
-                folders.setdefault(folder, set()).update(name + ending for ending in ENDINGS)
-    if unfinished:
-        folders[tree.outputs / "shared"] = set()  # a palette of the whole job is next to no image's
-    for folder, finals in sorted(folders.items()):
-        sweep(folder, finals if tree.shard else None)
+                places.setdefault(inside(tree.outputs, f"{place}/{below}/*").parent, []).append(names)
+    if begun:
+        places[tree.outputs / "shared"] = []  # a palette of the whole job is next to no image's
+    for place_below, all_names in sorted(places.items()):
+        finals = (name + ending for names in all_names for name in names for ending in ENDINGS)
+        sweep(place_below, finals if tree.shard else None)
 
 
 def inside(root: Place, path: str) -> Place:

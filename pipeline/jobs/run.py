@@ -160,9 +160,9 @@ class _Run:
         from pipeline.jobs.trade import trade_of
         from pipeline.jobs.workers import open_workers
 
+        tree = self._found.tree
         settings, ready, in_parts = trade_of(self._spec, self._found.request.digest)
         with ExitStack() as stack:
-            tree = self._found.tree
             elsewhere = kind not in HERE
             folders = stack.enter_context(marked(tree.inputs, tree.state)) if elsewhere else None
             arguments = (kind, count, self._spec.compute, self._watcher.say, ready, folders)
@@ -178,10 +178,8 @@ class _Run:
                 return  # who ended us may have ended them
             gone.append(workers)
             trials = Trials(workers, self._stop)
-            seconds = self._spec.compute.image_timeout
-            team = Team(trials.each, self._watcher.progressed, seconds)
-            folder = self._found.tree.state / "large"
-            large = in_parts([route for route in routes if route.parted], folder, team)
+            team = Team(trials.each, self._watcher.progressed, self._spec.compute.image_timeout)
+            large = in_parts([route for route in routes if route.parted], tree.state / "large", team)
             if self._spec.quantize.scope == "image":
                 tasks = [Painting(keys, None, size) for keys, size in bundled(routes)]
             else:

@@ -80,7 +80,7 @@ class Ground:
         """What is wrong below the final names, whoever was killed: torn or foreign files, lost outputs."""
         there = contents(self.outputs)
         for path, data in there.items():
-            if fnmatch(path.rpartition("/")[2], DEBRIS) or path == "manifest.jsonl":
+            if _is_debris(path) or path == "manifest.jsonl":
                 continue  # the manifest has as many whole states as there are runs: records are compared
             if all(data != tree.get(path) for tree in self.trees.values()):
                 yield f"{path} is torn, or nobody's"
@@ -93,7 +93,8 @@ class Ground:
     def differences(self, recipe: str) -> list[str]:
         """The paths whose bytes are not those of the undisturbed tree."""
         there, wanted = contents(self.outputs), self.trees[recipe]
-        return sorted(path for path in there.keys() | wanted.keys() if there.get(path) != wanted.get(path))
+        paths = (path for path in there.keys() | wanted.keys() if not _is_debris(path))
+        return sorted(path for path in paths if there.get(path) != wanted.get(path))
 
     def debris(self) -> list[str]:
         """Files that are on the disk only while somebody is at work."""
@@ -121,6 +122,10 @@ def contents(root: Path) -> dict[str, bytes]:
             except FileNotFoundError:
                 continue
     return found
+
+
+def _is_debris(path: str) -> bool:
+    return fnmatch(path.rpartition("/")[2], DEBRIS)
 
 
 def _plant(root: Path, count: int, chance: random.Random) -> None:

@@ -36,6 +36,7 @@ _POLITE = {signal.SIGTERM: 143, signal.SIGINT: 130}
 _THROUGH = (0, 1)  # 1: some images are broken
 _MOST = 12.0  # seconds for each kill, at the very most
 _WORDS = {
+    "amid": "of these while images were done",
     "runs": "runs and shards started",
     "through": "runs of the whole that came through",
     "lost": "finished images lost",
@@ -84,30 +85,27 @@ class Soak:
     def _start(self, way: str, *more: str) -> Driver:
         where = self._cluster.keep_up() if way == "address" else way
         self.tally["runs"] += 1
-        words = ["run", str(self._ground.job), "--set", self.recipe, "--cluster", where, *more]
+        words = ["run", str(self._ground.job), "--set", self.recipe, "--cluster", where, "--log-json", *more]
         return Driver(words, self._logs / f"{self.tally['runs']:04}")
 
     def _kill_drivers(self, way: str, drivers: list[Driver], left: int) -> dict[str, str]:
         """Kill one at a random instant of what it has to do; returns what was finished just before."""
         driver = self._chance.choice(drivers)
-        locks = [*self._ground.outputs.glob(f"{STATE}/lock"), self._ground.outputs / STATE / "lock"]
-        _until(driver, lambda: any(lock.exists() for lock in locks) or way == "shards")
+        _until(driver, lambda: self._holds(driver))
         span = 0.05 + 1.2 * left / self._pace[way]
         end = time.monotonic() + self._chance.uniform(0, span)
         _until(driver, lambda: time.monotonic() > end)
         if driver.ended():
             return {}
         known = self._ground.finished(self.recipe)
-        held = self._holds(driver)
+        held, amid = self._holds(driver), driver.started()
         number = self._chance.choices([signal.SIGKILL, *_POLITE], [8, 1, 1])[0]
         driver.kill(number)
         code = driver.wait()
-        wanted = _POLITE.get(number, -number)
-        if held and code == wanted:
-            self.landed[
-                f"driver, {way}" + ("" if number == signal.SIGKILL else f", {signal.Signals(number).name}")
-            ] += 1
-        elif code not in (wanted, *_THROUGH):
+        if held and code == _POLITE.get(number, -number):
+            self.landed[f"driver, {way}, {signal.Signals(number).name}"] += 1
+            self.tally["amid"] += amid
+        elif held and code not in _THROUGH:
             self.wrong.append(f"{way}: asked by signal {number} to end, it ended with {code}")
         return known
 
@@ -115,12 +113,12 @@ class Soak:
         """Kill up to three processes that work for it; returns what was finished before the last."""
         known: dict[str, str] = {}
         for _ in range(self._chance.choice([1, 2, 2, 3])):
-            _until(driver, lambda: self._ground.under_way(self.recipe) > 0)
+            _until(driver, driver.started)
             end = time.monotonic() + self._chance.uniform(0, 0.3)
             _until(driver, lambda end=end: time.monotonic() > end)
+            known |= self._ground.finished(self.recipe)
             if driver.ended() or not self._ground.under_way(self.recipe):
                 break
-            known |= self._ground.finished(self.recipe)
             self._kill_helper(way, driver)
         return known
 
@@ -135,14 +133,16 @@ class Soak:
         else:
             workers = driver.workers() if way == "local" else self._cluster.workers()
             landed = bool(workers) and kill_other(self._chance.choice(workers))
-        self.landed[f"{whom}, {way}"] += landed
+        self.landed[f"{whom}, {way}, SIGKILL"] += landed
+        self.tally["amid"] += landed
 
     def _judge(self, way: str, drivers: list[Driver], known: dict[str, str], seconds: float) -> None:
         """Look at the tree after all drivers have ended."""
         before = len(known)
         codes = [driver.wait() for driver in drivers]
         self._quiet_from = time.monotonic() + 2 if way in ("local", "address") else self._quiet_from
-        fit = {*_THROUGH, -signal.SIGKILL, *_POLITE.values(), *((5,) if way == "address" else ())}
+        fit = {*_THROUGH, -signal.SIGKILL, *_POLITE.values(), *(-number for number in _POLITE)}
+        fit |= {5} if way == "address" else set()
         self._complain(f"run {self.tally['runs']}, {way}", [f"ended with {c}" for c in codes if c not in fit])
         lost = self._ground.lost(self.recipe, known)
         self.tally["lost"] += len(lost)
@@ -167,6 +167,8 @@ class Soak:
         self._complain(
             f"run {self.tally['runs']}, {way}, came through", [f"{path} is left" for path in debris]
         )
+        for path in debris:  # told once
+            (self._ground.outputs / path).unlink()
         self.recipe = RECIPES[RECIPES.index(self.recipe) - 1]
 
     def _complain(self, when: str, complaints: list[str]) -> None:
@@ -236,7 +238,7 @@ def _show(soak: Soak, seconds: float) -> None:
     for whom, count in sorted(soak.landed.items()):
         print(f"{f'killed: {whom}':44}{count:8}")
     print(f"{'kills that landed':44}{soak.landed.total():8}")
-    for what in ("runs", "through", "lost", "differing", "debris"):
+    for what in _WORDS:
         print(f"{_WORDS[what]:44}{soak.tally[what]:8}")
     print(f"{'violations':44}{len(soak.wrong):8}")
     print(f"{'seconds':44}{seconds:8.0f}")

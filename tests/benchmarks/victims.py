@@ -30,6 +30,7 @@ class Driver:
 
     def __init__(self, arguments: list[str], log: Path) -> None:
         self.status: int | None = None
+        self._log = log
         self.pid = os.fork()
         if self.pid == 0:
             _perform(arguments, log)
@@ -40,6 +41,13 @@ class Driver:
             pid, status = os.waitpid(self.pid, os.WNOHANG)
             self.status = status if pid else None
         return self.status is not None
+
+    def started(self) -> bool:
+        """Whether it has begun to do images, by its log."""
+        try:
+            return b'"event": "started"' in self._log.read_bytes()
+        except FileNotFoundError:
+            return False
 
     def wait(self) -> int:
         """Its exit code, or minus the signal that has killed it."""

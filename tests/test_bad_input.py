@@ -175,14 +175,14 @@ def test_an_image_that_has_gone_since_it_was_listed(tmp_path, monkeypatch):
     plant(site.inputs, "a.png", "b.png")
     from pipeline.jobs import tasks
 
-    read = tasks.read_source
+    read = tasks.read_small
 
-    def vanishing(path: Path) -> Any:
+    def vanishing(path: Path, most: int) -> Any:
         if path.name == "a.png":
             path.unlink()
-        return read(path)
+        return read(path, most)
 
-    monkeypatch.setattr(tasks, "read_source", vanishing)
+    monkeypatch.setattr(tasks, "read_small", vanishing)
     site.run(code=1)
     assert site.errors() == {"a.png": "VanishedFile"}
 

@@ -72,16 +72,25 @@ def read_source(path: Place) -> Source:
     ChangedWhileReading
         When its size or time after reading is not what it was before.
     """
-    name = shown(path)
     with open_regular(path) as (file, before):
-        try:
-            data = file.readall()
-        except MemoryError as error:
-            raise TooMuchMemory(
-                f"{name}: expected memory for its {before.st_size} bytes, found too little; "
-                "raise compute.memory_per_worker"
-            ) from error
-        after = _again(file)
+        return _whole(file, before, shown(path))
+
+
+def read_small(path: Place, most: int) -> Source | None:
+    """Do the same unless the file has more bytes than `most`; None if it has."""
+    with open_regular(path) as (file, before):
+        return None if before.st_size > most else _whole(file, before, shown(path))
+
+
+def _whole(file: RawFile, before: Stat, name: str) -> Source:
+    try:
+        data = file.readall()
+    except MemoryError as error:
+        raise TooMuchMemory(
+            f"{name}: expected memory for its {before.st_size} bytes, found too little; "
+            "raise compute.memory_per_worker"
+        ) from error
+    after = _again(file)
     found = FileStat(len(data), before.st_mtime_ns, before.st_ino)
     if any(state != found for state in (_state(before), _state(after))):
         raise _changed(name, before, after)

@@ -6,7 +6,7 @@ outputs of its own images is written. Its answer is small: records, never pixels
 
 import traceback
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from dataclasses import asdict
 from functools import partial
 from typing import NamedTuple, Protocol, TypeVar
@@ -32,7 +32,8 @@ from pipeline.errors import (
 from pipeline.files.headers import Header
 from pipeline.files.images import Raster, Source, decode, identify, read_source
 from pipeline.files.objects import Place, without_roots
-from pipeline.files.sources import FileStat
+from pipeline.files.readahead import Read, reading_ahead
+from pipeline.files.sources import FileStat, read_small
 from pipeline.files.writing import AnyCommit, commit_at
 from pipeline.jobs.limits import in_time, time_for
 from pipeline.jobs.plan import verdict
@@ -97,7 +98,8 @@ def process_bundle(settings: Settings, task: Painting) -> list[Outcome]:
         settings = settings.sharing(task.palette)
     commit = commit_at(settings.output_root)
     seconds = time_for(settings.image_timeout, task.megapixels)
-    outcomes = [_process(settings, key, commit, seconds) for key in task.keys]
+    with _reading_ahead(settings, task.keys) as read:
+        outcomes = [_process(settings, key, read, commit, seconds) for key in task.keys]
     failed = commit.publish()
     return [
         Outcome(_failed(settings, outcome.record.image, outcome.record.input, error), outcome.state)
@@ -125,25 +127,32 @@ def count_bundle(settings: Settings, task: Keyed) -> Counted:
     contents: list[str] = []
     failures = []
     seconds = time_for(settings.image_timeout, task.megapixels)
-    for key in task.keys:
-        counts, state = _attempt(settings, key, seconds, partial(_count, settings, key), _as_it_is)
-        if isinstance(counts, Record):
-            failures.append(Outcome(counts, state))
-        else:
-            total += counts
-            contents += [state.sha256] if state else []
+    with _reading_ahead(settings, task.keys) as read:
+        for key in task.keys:
+            timed = partial(_read, settings, key, read, seconds)
+            counts, state = _attempt(settings, key, timed, seconds, partial(_count, settings, key), _as_it_is)
+            if isinstance(counts, Record):
+                failures.append(Outcome(counts, state))
+            else:
+                total += counts
+                contents += [state.sha256] if state else []
     return Counted(total, contents, failures)
 
 
-def _process(settings: Settings, key: str, commit: AnyCommit, seconds: float | None) -> Outcome:
+def _reading_ahead(settings: Settings, keys: tuple[str, ...]) -> AbstractContextManager[Read]:
+    return reading_ahead([settings.input_root / key for key in keys], read_source, read_small)
+
+
+def _process(settings: Settings, key: str, read: Read, commit: AnyCommit, seconds: float | None) -> Outcome:
     """Do one image up to its files beside their final names."""
-    step, finish = partial(_quantize, settings, key), partial(_stage, commit)
-    return Outcome(*_attempt(settings, key, seconds, step, finish))
+    steps = partial(_quantize, settings, key), partial(_stage, commit)
+    return Outcome(*_attempt(settings, key, partial(_read, settings, key, read, seconds), seconds, *steps))
 
 
 def _attempt(
     settings: Settings,
     key: str,
+    read: Callable[[], Source],
     seconds: float | None,
     step: Callable[[Source], Found],
     finish: Callable[[Found], Result],
@@ -151,7 +160,7 @@ def _attempt(
     """Read an image, do something with it in the time given, finish; what goes wrong becomes its record."""
     facts, state = None, None
     try:
-        source = _read(settings, key, seconds)
+        source = read()
         state = FileState(*source.stat, source.sha256)
         facts = InputFacts(len(source.data), source.sha256)
         try:
@@ -176,10 +185,10 @@ def _attempt(
         return _failed(settings, key, facts, bug), state
 
 
-def _read(settings: Settings, key: str, seconds: float | None) -> Source:
+def _read(settings: Settings, key: str, read: Read, seconds: float | None) -> Source:
     """All bytes of an image's file; that they do not come is not its content's fault."""
     try:
-        return in_time(seconds, key, partial(read_source, settings.input_root / key))
+        return in_time(seconds, key, partial(read, settings.input_root / key))
     except TimedOut as error:
         raise UnreadableFile(
             f"{key}: expected to read it within {seconds:g} s (compute.image_timeout), found no end of it; "

@@ -455,8 +455,9 @@ def test_a_short_write_to_the_journal_is_no_success(tmp_path):
         def write(self, data: bytes) -> int:
             return len(data) - 1
 
-    journal._file.close()
-    journal._file = Short()
+    tape = journal._tape
+    tape.close()
+    tape._file = Short()
     with pytest.raises(OSError, match="bytes were written"):
         journal.begin(["a.png"])
 

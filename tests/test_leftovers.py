@@ -13,7 +13,7 @@ from pipeline.jobs.leftovers import Leftovers, find_leftovers, inside, prune
 from pipeline.jobs.lock import locked
 from pipeline.jobs.manifest import Journal, load, save
 from pipeline.jobs.plan import Orphan
-from pipeline.jobs.records import OutputFacts
+from pipeline.jobs.records import OutputFacts, Records
 from pipeline.jobs.run import run
 from pipeline.jobs.survey import Options
 from pipeline.jobs.watcher import Watcher
@@ -173,7 +173,7 @@ def test_a_forged_record_cannot_remove_a_file_outside(tmp_path, spec, path):
     (tmp_path / "victim").write_bytes(b"x")
     (tmp_path / "out/labels/link").symlink_to(tmp_path)
     path = path.format(str(tmp_path).strip("/"))
-    save(tmp_path / "out", [forge(done("gone.png"), path)])
+    save(tmp_path / "out", Records.of(forge(done("gone.png"), path)))
     found, left = left_in(spec)
     with pytest.raises(OutputError, match="which is not inside the output folders; the manifest was changed"):
         prune(found, left)
@@ -184,7 +184,7 @@ def test_a_forged_record_cannot_remove_a_file_outside(tmp_path, spec, path):
 def test_a_forged_record_cannot_remove_what_is_not_its_own(tmp_path, spec, path):
     (tmp_path / "out/.segpipe/keep").touch()
     kept = list(load(tmp_path / "out", tmp_path / "none").records.values())
-    save(tmp_path / "out", [*kept, forge(done("gone.png"), path)])
+    save(tmp_path / "out", Records.of(*kept, forge(done("gone.png"), path)))
     found, left = left_in(spec)
     with suppress(OutputError):
         prune(found, left)

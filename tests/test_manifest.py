@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from pipeline.jobs import manifest
 from pipeline.jobs.manifest import Journal, fold, load, save
-from pipeline.jobs.records import to_line
+from pipeline.jobs.records import Records, to_line
 
 A, B, C = done("a"), failed("b"), done("ç/d\n.jpg")
 
@@ -36,7 +36,7 @@ def test_nothing_there_is_an_empty_manifest(tmp_path):
 
 
 def test_records_come_back_sorted_by_key(tmp_path):
-    assert save(tmp_path, [C, B, A])
+    assert save(tmp_path, Records.of(C, B, A))
     found = load(tmp_path, tmp_path / "none")
     assert list(found.records.items()) == [("a", A), ("b", B), (C.image, C)]
     assert found[1:] == (set(), [], False)
@@ -46,19 +46,19 @@ def test_records_come_back_sorted_by_key(tmp_path):
 @settings(max_examples=20, deadline=None)
 def test_the_bytes_do_not_hang_on_the_order_of_records(tmp_path_factory, keys):
     root = tmp_path_factory.mktemp("root")
-    save(root, [done(key) for key in keys])
+    save(root, Records.of(*[done(key) for key in keys]))
     assert (root / manifest.NAME).read_bytes() == b"".join(to_line(done(key)) for key in sorted(keys))
 
 
 def test_saving_the_same_writes_nothing(tmp_path):
-    save(tmp_path, [A, B])
+    save(tmp_path, Records.of(A, B))
     before = tree(tmp_path)
-    assert not save(tmp_path, [B, A])
+    assert not save(tmp_path, Records.of(B, A))
     assert tree(tmp_path) == before
 
 
 def test_a_save_that_fails_keeps_the_old_manifest(tmp_path, monkeypatch):
-    save(tmp_path, [A])
+    save(tmp_path, Records.of(A))
     before = tree(tmp_path)
 
     def full(_):
@@ -66,12 +66,12 @@ def test_a_save_that_fails_keeps_the_old_manifest(tmp_path, monkeypatch):
 
     monkeypatch.setattr(os, "fsync", full)
     with pytest.raises(OSError, match="full"):
-        save(tmp_path, [A, B])
+        save(tmp_path, Records.of(A, B))
     assert tree(tmp_path) == before
 
 
 def test_the_journal_lies_over_the_manifest(tmp_path):
-    save(tmp_path, [failed("a"), B])
+    save(tmp_path, Records.of(failed("a"), B))
     path, _ = journal_of(tmp_path, ["a"], (A,))
     found = load(tmp_path, path)
     assert found == ({"a": A, "b": B}, set(), [], True)
@@ -174,7 +174,7 @@ def test_folding_moves_the_records_and_removes_the_journal(tmp_path):
     journal.begin(["a"])
     journal.add([A])
     journal.close()
-    fold(tmp_path, tmp_path / "journal.jsonl", [A, B], [])
+    fold(tmp_path, tmp_path / "journal.jsonl", Records.of(A, B), [])
     assert load(tmp_path, tmp_path / "journal.jsonl") == ({"a": A, "b": B}, set(), [], False)
 
 
@@ -183,7 +183,7 @@ def test_folding_keeps_what_is_unfinished_and_nothing_else(tmp_path):
     journal.begin(["z", "a", "b"])
     journal.add([B])
     journal.close()
-    fold(tmp_path, tmp_path / "journal.jsonl", [A, B], {"z", "a"})
+    fold(tmp_path, tmp_path / "journal.jsonl", Records.of(A, B), {"z", "a"})
     assert (tmp_path / "journal.jsonl").read_bytes() == b'{"begun":["a","z"]}\n'
     assert load(tmp_path, tmp_path / "journal.jsonl") == ({"a": A, "b": B}, {"a", "z"}, [], True)
 
@@ -209,3 +209,38 @@ def test_each_record_is_on_the_disk_before_the_next(tmp_path, monkeypatch):
     journal.begin(["b"])
     journal.close()
     assert sizes == [len(to_line(A)), (tmp_path / "journal.jsonl").stat().st_size]
+
+
+def test_records_are_a_mapping_that_holds_lines(tmp_path):
+    some, others = Records.of(A, B), Records.of(failed("a"), C)
+    assert dict(some) == {"a": A, "b": B} == some
+    assert dict(some | others) == {"a": failed("a"), "b": B, C.image: C}
+    assert dict(some.only(lambda key: key == "b")) == {"b": B}
+    assert some.line("b") == to_line(B)
+    assert "a" in some
+    assert C.image not in some
+    assert some.get(C.image) is None
+
+
+def test_a_line_that_was_written_otherwise_is_put_right(tmp_path):
+    """Of a hand that changed it, or cut off without a line feed: what is folded is as any other."""
+    loose = b'{ "status": "failed",' + to_line(B).rstrip()[1:].replace(b'"status":"failed",', b"")
+    (tmp_path / manifest.NAME).write_bytes(to_line(A) + loose)
+    found = load(tmp_path, tmp_path / "none")
+    assert found.records == {"a": A, "b": B}
+    save(tmp_path, found.records)
+    assert (tmp_path / manifest.NAME).read_bytes() == to_line(A) + to_line(B)
+
+
+def test_a_journal_tells_where_its_records_are(tmp_path):
+    path, _ = journal_of(tmp_path, ["a", "b"], (C,))
+    with path.open("ab") as file:
+        file.write(b'{"image": torn')
+    journal = Journal(path)
+    journal.begin(["a"])
+    places = [*journal.add([A, B]), *journal.add([]), *journal.add([C])]
+    journal.close()
+    data = path.read_bytes()
+    assert [data[place:].partition(b"\n")[0] + b"\n" for place in places] == [
+        to_line(one) for one in (A, B, C)
+    ]

@@ -9,7 +9,7 @@ from pipeline.errors import BrokenLink, TooManyPixels, TooMuchMemory
 from pipeline.jobs import routes
 from pipeline.jobs.manifest import save
 from pipeline.jobs.plan import Decision, Reason, Request
-from pipeline.jobs.records import Failure, InputFacts
+from pipeline.jobs.records import Failure, InputFacts, Records
 from pipeline.jobs.routes import Route, memory_share, worker_count
 from pipeline.jobs.run import run
 from pipeline.jobs.survey import Options
@@ -28,7 +28,10 @@ def work_of(found):
 def record_refusals(found):
     """Do what a run does with them."""
     (found.tree.outputs).mkdir(exist_ok=True)
-    save(found.tree.outputs, [route.foretold(found.request) for route in found.routes if route.refusal])
+    save(
+        found.tree.outputs,
+        Records.of(*[route.foretold(found.request) for route in found.routes if route.refusal]),
+    )
 
 
 def test_an_image_that_fits_goes_whole(tmp_path):

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from pipeline.errors import ExitCode, ImageError
 from pipeline.jobs.manifest import save
+from pipeline.jobs.records import Records
 from pipeline.jobs.run import run
 from pipeline.jobs.summary import Summary, write_runlog
 from pipeline.jobs.survey import Options
@@ -105,7 +106,7 @@ def test_damaged_lines_are_handed_on(tmp_path):
     spec = job(tmp_path)
     plant(tmp_path / "in", "a.png")
     (tmp_path / "out").mkdir()
-    save(tmp_path / "out", [])
+    save(tmp_path / "out", Records.of())
     (tmp_path / "out/manifest.jsonl").write_bytes(b"garbage\n")
     assert Summary.of(look(spec)).damaged == ["manifest.jsonl:1"]
 

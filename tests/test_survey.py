@@ -11,6 +11,7 @@ from pipeline.errors import InputError, OutputError
 from pipeline.jobs import survey as module
 from pipeline.jobs.ledger import load_manifest
 from pipeline.jobs.manifest import Journal, save
+from pipeline.jobs.records import Records
 from pipeline.jobs.run import run
 from pipeline.jobs.survey import Options
 from pipeline.jobs.tree import tree_of
@@ -153,7 +154,7 @@ def test_the_journal_of_a_killed_run_is_part_of_the_manifest(tmp_path, spec):
 
 def test_a_failure_of_another_job_does_not_hide(tmp_path, spec):
     (tmp_path / "out").mkdir()
-    save(tmp_path / "out", [done("gone.png"), failed("a.png")])
+    save(tmp_path / "out", Records.of(done("gone.png"), failed("a.png")))
     found = look(spec)
     assert [orphan.record.image for orphan in found.plan.orphans] == ["gone.png"]
     assert len(found.plan.work) == 3

@@ -1,6 +1,7 @@
 """Tapes in a store: lines come back in order, and what is folded stays so whatever is left of it."""
 
 from collections.abc import Iterator
+from contextlib import closing
 from itertools import combinations
 
 import pytest
@@ -32,11 +33,12 @@ def said(folder: ObjectPath) -> list[bytes] | None:
 def test_each_append_is_an_object_and_all_are_read_in_order(store, folder):
     assert said(folder) is None
     assert stamp_of(folder) is None
-    tape = open_tape(folder)
-    for number in range(12):
-        tape.append(b"%d\n%d again\n" % (number, number))
-    tape.close()
-    open_tape(folder).append(b"more\n")  # by the next run
+    with closing(open_tape(folder)) as tape:
+        for number in range(12):
+            place = tape.append(b"%d\n%d again\n" % (number, number))
+            assert tape.line(place) == b"%d\n" % number
+    with closing(open_tape(folder)) as tape:
+        tape.append(b"more\n")  # by the next run
     assert store.keys() == [f"out/.segpipe/journal/{number:08d}.jsonl" for number in range(1, 14)]
     expected = [line for n in range(12) for line in (b"%d\n" % n, b"%d again\n" % n)]
     assert said(folder) == [*expected, b"more\n"]
@@ -47,20 +49,19 @@ def test_each_append_is_an_object_and_all_are_read_in_order(store, folder):
 
 
 def test_an_append_that_another_run_was_first_to_make_is_refused(store, folder):
-    tape = open_tape(folder)
-    other = open_tape(folder)
-    other.append(b"of another\n")
-    with pytest.raises(OSError, match=r"00000001\.jsonl is there already: another run writes here"):
-        tape.append(b"mine\n")
+    with closing(open_tape(folder)) as tape, closing(open_tape(folder)) as other:
+        other.append(b"of another\n")
+        with pytest.raises(OSError, match=r"00000001\.jsonl is there already: another run writes here"):
+            tape.append(b"mine\n")
     assert said(folder) == [b"of another\n"]
 
 
 @pytest.mark.parametrize("line", [b"", b"kept\n"])
 def test_of_what_is_folded_any_part_may_be_left(store, folder, line):
     """Whoever winds back is killed at removing: what is left, in whatever order it goes, says nothing."""
-    tape = open_tape(folder)
-    for number in (1, 2, 3):
-        tape.append(b"%d\n" % number)
+    with closing(open_tape(folder)) as tape:
+        for number in (1, 2, 3):
+            tape.append(b"%d\n" % number)
     whole = store.contents()
     removed: list[list[ObjectPath]] = []
     with pytest.MonkeyPatch.context() as patch:
@@ -72,7 +73,8 @@ def test_of_what_is_folded_any_part_may_be_left(store, folder, line):
             for key, data in whole.items():
                 store.put(key, data) if key in left else store.remove(key)
             assert said(folder) == ([line] if line else [])
-    open_tape(folder).append(b"new\n")
+    with closing(open_tape(folder)) as tape:
+        tape.append(b"new\n")
     assert said(folder) == ([line] if line else []) + [b"new\n"]
     wind_back(folder)
     assert said(folder) is None
@@ -85,8 +87,8 @@ def test_a_tape_that_is_not_there_is_wound_back_without_a_write(store, folder):
 
 
 def test_a_part_that_goes_while_it_is_read_is_folded(store, folder):
-    tape = open_tape(folder)
-    tape.append(b"1\n")
-    tape.append(b"2\n")
+    with closing(open_tape(folder)) as tape:
+        tape.append(b"1\n")
+        tape.append(b"2\n")
     store.fault = stores.once(lambda: store.remove("out/.segpipe/journal/00000001.jsonl"))
     assert said(folder) in ([b"2\n"], [b"1\n", b"2\n"])

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.jobs.manifest import save
+from pipeline.jobs.records import Records
 from pipeline.views.terminal import Bar, JsonLines, Quiet, plain, told
 
 EVIL = "a\x1b[2J\r\n\u202eb\x00\x9b\udcff.png"
@@ -41,7 +42,7 @@ def survey(tmp_path):
     plant(tmp_path / "in", "a.png")
     (tmp_path / "in/l\nk.png").symlink_to(plant(tmp_path, "elsewhere.png"))
     (tmp_path / "out").mkdir()
-    save(tmp_path / "out", [])
+    save(tmp_path / "out", Records.of())
     (tmp_path / "out/manifest.jsonl").write_bytes(b"garbage\n")
     return look(spec)
 

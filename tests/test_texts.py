@@ -8,6 +8,7 @@ from builders import digest_of, done, failed, job, look, noise, plant
 from pipeline.jobs.leftovers import Leftovers, find_leftovers
 from pipeline.jobs.manifest import Journal, save
 from pipeline.jobs.plan import Orphan
+from pipeline.jobs.records import Records
 from pipeline.jobs.run import run
 from pipeline.jobs.summary import Summary
 from pipeline.jobs.survey import Options
@@ -192,7 +193,7 @@ def test_skipped_images_are_told_in_the_state(tmp_path):
     spec = job(tmp_path, input={"on_unsupported": "skip"})
     plant(tmp_path / "in", "a.png")
     (tmp_path / "out").mkdir()
-    save(tmp_path / "out", [failed("a.png", "NotAnImage", status="skipped")])
+    save(tmp_path / "out", Records.of(failed("a.png", "NotAnImage", status="skipped")))
     found = look(spec)
     assert list(status_lines(found, Leftovers([], [])))[:2] == [
         f"{tmp_path}/out: 0 done, 0 failed, 1 skipped",

@@ -6,7 +6,7 @@ from builders import done, job, plant, tree
 
 from pipeline.errors import OutputError
 from pipeline.jobs.manifest import NAME, Journal, load, save
-from pipeline.jobs.records import OutputFacts
+from pipeline.jobs.records import OutputFacts, Records
 from pipeline.jobs.run import run
 from pipeline.jobs.survey import Options
 from pipeline.jobs.tree import tree_of
@@ -87,7 +87,7 @@ def test_failed_images_have_no_files_to_verify(tmp_path):
 @pytest.mark.parametrize("path", ["../victim", "/etc/hostname", "labels/../../victim"])
 def test_a_record_that_names_a_file_outside_is_refused(tmp_path, spec, path):
     record = msgspec.structs.replace(done("x"), outputs={"labels": OutputFacts(path, 1, "0")})
-    save(tmp_path / "out", [record])
+    save(tmp_path / "out", Records.of(record))
     with pytest.raises(OutputError, match="not inside the output folders"):
         verify(tree_of(spec))
 

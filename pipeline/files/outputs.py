@@ -156,15 +156,24 @@ def write_whole(path: Path, data: bytes) -> bool:
 
     Returns whether anything was written. Raises OSError.
     """
-    if _has_content(path, data):
-        return False
+    return not _has_content(path, data) and write_parts(path, [data])
+
+
+def write_parts(path: Path, parts: Iterable[bytes]) -> bool:
+    """Do what `write_whole` does with content that need not be in memory at once."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.parent / DEBRIS.replace("*", f"{path.name}-{secrets.token_hex(4)}")
+    digest, size = hashlib.sha256(), 0
     try:
         with temporary.open("xb") as file:
-            file.write(data)
+            for part in parts:
+                size += file.write(part)
+                digest.update(part)
             file.flush()
             os.fsync(file.fileno())
+        if _has_digest(path, size, digest.hexdigest()):
+            temporary.unlink()
+            return False
         temporary.replace(path)
     except BaseException:  # Ctrl-C too
         temporary.unlink(missing_ok=True)

@@ -32,6 +32,13 @@ def write_whole(path: Place, data: bytes) -> bool:
     return write_object(path, data) if isinstance(path, ObjectPath) else outputs.write_whole(path, data)
 
 
+def write_parts(path: Place, parts: Iterable[bytes]) -> bool:
+    """Do the same with content that need not be in memory at once, on a disk of this machine."""
+    if isinstance(path, ObjectPath):
+        return write_object(path, b"".join(parts))
+    return outputs.write_parts(path, parts)
+
+
 def put(path: Place, write: Callable[[BinaryIO], object]) -> None:
     """Have `write` write a file that is no output, whole or absent.
 

@@ -4,9 +4,11 @@ A part is newer than the manifest and its journal: a run of the whole job merges
 records anything of its own. Parts of shards have no image in common.
 """
 
+from collections.abc import Iterator
+
 from pipeline.errors import OutputError
 from pipeline.jobs.lock import Hold
-from pipeline.jobs.manifest import Journal, Manifest, fold, is_folded, load
+from pipeline.jobs.manifest import Journal, Manifest, empty, is_folded, load, save
 from pipeline.jobs.records import Record
 from pipeline.jobs.tree import Tree
 
@@ -26,7 +28,7 @@ def load_manifest(tree: Tree) -> Manifest:
         # What is damaged of the whole is for a run of the whole to mend.
         known = _with_part(known._replace(damaged=[]), tree)
         return known._replace(
-            records={key: record for key, record in known.records.items() if tree.shard.holds(key)},
+            records=known.records.only(tree.shard.holds),
             unfinished={key for key in known.unfinished if tree.shard.holds(key)},
             replayed=not is_folded(tree.journal),
         )
@@ -61,7 +63,9 @@ class Books:
         self._hold = hold
         # A shard's part says what its runs have done, and nothing that it does not know better.
         known = load(tree.book, tree.journal) if tree.shard else manifest
-        self._records = dict(known.records)
+        self._records = known.records
+        self._forgotten: set[str] = set()
+        self._places: dict[str, int] = {}  # of new records in the journal: in memory they would be much
         self._journal = Journal(tree.journal)
 
     def begin(self, keys: tuple[str, ...]) -> None:
@@ -72,11 +76,8 @@ class Books:
 
     def keep(self, records: list[Record]) -> None:
         """Put on the disk what came of some images; their outputs are whole."""
-        self._hold.expect()
-        self._journal.add(records)
-        for record in records:
-            self._records[record.image] = record
-            self.unfinished.discard(record.image)
+        self.part(records)
+        self.unfinished -= {record.image for record in records}
 
     def leave(self, records: list[Record]) -> None:
         """Note that the outputs of some images are what they were."""
@@ -87,17 +88,27 @@ class Books:
     def part(self, records: list[Record]) -> None:
         """Keep other records of images that have gone."""
         self._hold.expect()
-        self._journal.add(records)
-        self._records |= {record.image: record for record in records}
+        places = self._journal.add(records)
+        self._places |= zip((record.image for record in records), places, strict=True)
 
     def forget(self, keys: set[str]) -> None:
         """Know nothing of some images any more."""
-        for key in keys:
-            self.unfinished.discard(key)
-            self._records.pop(key, None)
+        self.unfinished -= keys
+        self._forgotten |= keys
 
     def close(self) -> None:
         """Fold the journal into the manifest."""
-        self._journal.close()
-        self._hold.confirm()
-        fold(self._tree.book, self._tree.journal, self._records.values(), self.unfinished)
+        try:
+            self._hold.confirm()
+            save(self._tree.book, self)
+        finally:
+            self._journal.close()
+        empty(self._tree.journal, self.unfinished)
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._places.keys() | self._records.keys() - self._forgotten)
+
+    def line(self, key: str) -> bytes:
+        """A record as a line of the manifest."""
+        place = self._places.get(key)
+        return self._records.line(key) if place is None else self._journal.line(place)

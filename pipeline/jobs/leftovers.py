@@ -142,7 +142,7 @@ def inside(root: Place, path: str) -> Place:
 def _forget(tree: Tree, images: set[str]) -> None:
     """Drop records from the manifest, and from the journal of a killed run, which would bring them back."""
     known = load_manifest(tree)
-    records = [record for key, record in known.records.items() if key not in images]
+    records = known.records.only(lambda key: key not in images)
     fold(tree.outputs, tree.journal, records, known.unfinished - images)
 
 

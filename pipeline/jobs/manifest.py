@@ -5,14 +5,15 @@ the start of the next run if it was killed, they are folded into the manifest, w
 A torn or damaged line costs the work on its image, never the run.
 """
 
-from collections.abc import Iterable, Sequence
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
+from typing import NamedTuple, Protocol
 
 import msgspec
 
 from pipeline.files.objects import Place
-from pipeline.files.writing import write_whole
-from pipeline.jobs.records import Record, from_line, to_line
+from pipeline.files.writing import write_parts
+from pipeline.jobs.records import Record, Records, from_line, to_line
 from pipeline.jobs.tapes import lines_of, lines_on, open_tape, wind_back
 
 NAME = "manifest.jsonl"
@@ -27,7 +28,7 @@ class Manifest(NamedTuple):
     `file:line`. replayed : whether a journal was found.
     """
 
-    records: dict[str, Record]
+    records: Records
     unfinished: set[str]
     damaged: list[str]
     replayed: bool
@@ -41,7 +42,7 @@ class _Begun(msgspec.Struct, frozen=True):
 
 def load(root: Place, journal: Place) -> Manifest:
     """Read the manifest of an output root, and the journal over it if there is one."""
-    records: dict[str, Record] = {}
+    records: dict[str, bytes] = {}
     unfinished: set[str] = set()
     damaged: list[str] = []
     for place, line in lines_of(root / NAME):
@@ -50,25 +51,39 @@ def load(root: Place, journal: Place) -> Manifest:
         except ValueError:
             damaged.append(place)
         else:
-            records[record.image] = record
+            records[record.image] = to_line(record)
     journaled = lines_on(journal)
     for place, line in journaled or ():
         try:
             _replay(line, records, unfinished)
         except ValueError:
             damaged.append(place)
-    return Manifest(records, unfinished, damaged, journaled is not None)
+    return Manifest(Records(records), unfinished, damaged, journaled is not None)
 
 
-def save(root: Place, records: Iterable[Record]) -> bool:
+class Lines(Protocol):
+    """Records by key, of which the manifest is made."""
+
+    def __iter__(self) -> Iterator[str]:
+        """The keys, in any order."""
+
+    def line(self, key: str) -> bytes:
+        """A record as a line."""
+
+
+def save(root: Place, records: Lines) -> bool:
     """Replace the manifest, unless it says the same already; tells whether it was written."""
-    lines = [to_line(record) for record in sorted(records, key=lambda record: record.image)]
-    return write_whole(root / NAME, b"".join(lines))
+    return write_parts(root / NAME, (records.line(key) for key in sorted(records)))
 
 
-def fold(root: Place, journal: Place, records: Iterable[Record], unfinished: Iterable[str]) -> None:
+def fold(root: Place, journal: Place, records: Lines, unfinished: Iterable[str]) -> None:
     """Replace the manifest by `records`; of the journal only what is unfinished is left."""
     save(root, records)
+    empty(journal, unfinished)
+
+
+def empty(journal: Place, unfinished: Iterable[str]) -> None:
+    """Leave of a journal only what is unfinished."""
     begun = sorted(unfinished)
     wind_back(journal, _begin_line(begun) if begun else b"")
 
@@ -89,10 +104,17 @@ class Journal:
         if keys:
             self._tape.append(_begin_line(keys))
 
-    def add(self, records: list[Record]) -> None:
-        """Append what came of some images."""
-        if records:
-            self._tape.append(b"".join(to_line(record) for record in records))
+    def add(self, records: list[Record]) -> list[int]:
+        """Append what came of some images; returns the place of each of the records, see `line`."""
+        if not records:
+            return []
+        lines = [to_line(record) for record in records]
+        first = self._tape.append(b"".join(lines))
+        return list(accumulate(map(len, lines), initial=first))[:-1]
+
+    def line(self, place: int) -> bytes:
+        """The record that begins at a place, as a line."""
+        return self._tape.line(place)
 
     def close(self) -> None:
         """Write no more."""
@@ -103,10 +125,10 @@ def _begin_line(keys: Sequence[str]) -> bytes:
     return msgspec.json.encode(_Begun(list(keys))) + b"\n"
 
 
-def _replay(line: bytes, records: dict[str, Record], unfinished: set[str]) -> None:
+def _replay(line: bytes, records: dict[str, bytes], unfinished: set[str]) -> None:
     if line.startswith(_BEGUN):
         unfinished.update(msgspec.json.decode(line, type=_Begun).begun)
     else:
         record = from_line(line)
-        records[record.image] = record
+        records[record.image] = to_line(record)
         unfinished.discard(record.image)

@@ -67,7 +67,7 @@ def _fold(tree: Tree, parts: list[Tree]) -> None:
     cache.changed = True
     cache.save()
     known = load_manifest(tree)
-    fold(tree.outputs, tree.journal, known.records.values(), known.unfinished)
+    fold(tree.outputs, tree.journal, known.records, known.unfinished)
 
 
 def _keep_run(path: Place, folder: Place, shard: str) -> None:

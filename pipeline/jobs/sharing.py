@@ -4,6 +4,7 @@ Counts are sums of integers: those of a bundle are merged on its worker, those o
 where the run is, in whatever order they come.
 """
 
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -58,7 +59,7 @@ class Sharing:
     """
 
     def __init__(
-        self, scope: Scope, groups: list[Group], routes: dict[str, Route], records: dict[str, Record]
+        self, scope: Scope, groups: list[Group], routes: dict[str, Route], records: Mapping[str, Record]
     ) -> None:
         self._scope = scope
         self._groups = {group.name: group for group in groups}

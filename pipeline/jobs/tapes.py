@@ -14,8 +14,9 @@ import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Protocol
 
 from pipeline.files.objects import ObjectPath, Place
@@ -28,8 +29,11 @@ _FOLDED = b'{"folded"'
 class Tape(Protocol):
     """What takes lines."""
 
-    def append(self, lines: bytes) -> None:
-        """Have these on the disk, or in the store; raises OSError."""
+    def append(self, lines: bytes) -> int:
+        """Have these on the disk, or in the store; returns the place of the first. Raises OSError."""
+
+    def line(self, place: int) -> bytes:
+        """The line that begins at a place, of those that were appended. Raises OSError."""
 
     def close(self) -> None:
         """Take no more."""
@@ -91,18 +95,32 @@ class _FileTape:
     def __init__(self, path: Path) -> None:
         self._path = path
         self._file = path.open("ab", buffering=0)
-        if self._file.tell():  # a killed run's, whose last line may be torn
-            self.append(b"\n")
-        flush_folder(path.parent)
+        self._own = path.open("rb")
+        self._end = self._file.tell()
+        try:
+            if self._end:  # a killed run's, whose last line may be torn
+                self.append(b"\n")
+            flush_folder(path.parent)
+        except BaseException:
+            self.close()
+            raise
 
-    def append(self, lines: bytes) -> None:
+    def append(self, lines: bytes) -> int:
         """Write in one call: a reader after a crash finds whole lines, but for the last."""
+        first = self._end
         written = self._file.write(lines)
+        self._end += written
         if written != len(lines):
             raise OSError(f"only {written} of {len(lines)} bytes were written to {self._path.name}")
         os.fsync(self._file.fileno())
+        return first
+
+    def line(self, place: int) -> bytes:
+        self._own.seek(place)
+        return self._own.readline()
 
     def close(self) -> None:
+        self._own.close()
         self._file.close()
 
 
@@ -110,8 +128,10 @@ class _ObjectTape:
     def __init__(self, folder: ObjectPath) -> None:
         self._folder = folder
         self._last = max(_numbers(folder), default=0)
+        # What was appended: a request for each line would take for ever. Closed with the tape.
+        self._own = TemporaryFile()  # noqa: SIM115
 
-    def append(self, lines: bytes) -> None:
+    def append(self, lines: bytes) -> int:
         """Make the next object; one of this number is of a run that should not be at work."""
         self._last += 1
         part = _part(self._folder, self._last)
@@ -119,9 +139,16 @@ class _ObjectTape:
             raise FileExistsError(
                 None, f"{part} is there already: another run writes here; wait for it to end"
             )
+        first = self._own.seek(0, os.SEEK_END)
+        self._own.write(lines)
+        return first
+
+    def line(self, place: int) -> bytes:
+        self._own.seek(place)
+        return self._own.readline()
 
     def close(self) -> None:
-        """Do nothing: what was appended is there."""
+        self._own.close()
 
 
 def _wind_back_objects(folder: ObjectPath, line: bytes) -> None:
@@ -129,8 +156,8 @@ def _wind_back_objects(folder: ObjectPath, line: bytes) -> None:
     if not (numbers or line):
         return
     last = max(numbers, default=0)
-    tape = _ObjectTape(folder)
-    tape.append(json.dumps({"folded": last}).encode() + b"\n" + line)
+    with closing(_ObjectTape(folder)) as tape:
+        tape.append(json.dumps({"folded": last}).encode() + b"\n" + line)
     remove_all(_part(folder, number) for number in numbers)
     if not line:
         remove_all([_part(folder, last + 1)])

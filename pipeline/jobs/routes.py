@@ -39,7 +39,7 @@ from pipeline.jobs.spec import JobSpec
 _READERS = 32  # threads; a header in a store takes its time to come, and no work
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Route:
     """One image's way. `refusal` says why it is not tried; `header` is None if it could not be read.
 

@@ -138,7 +138,7 @@ def test_an_image_that_hangs_is_a_row(site, monkeypatch, gate, kind, scope):
 
 
 def test_a_share_that_hangs_is_not_the_images_fault(site, monkeypatch, gate):
-    hanging(monkeypatch, tasks, "read_source", gate, lambda some: some[0].name == "b.png")
+    hanging(monkeypatch, tasks, "read_small", gate, lambda some: some[0].name == "b.png")
     site.run(*SECONDS, code=1)
     assert site.errors() == {"b.png": "UnreadableFile"}
     assert "compute.image_timeout" in site.records()["b.png"]["error"]["message"]

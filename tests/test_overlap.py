@@ -128,7 +128,7 @@ def test_a_run_whose_lock_is_taken_stops_and_leaves_the_books_to_the_other(site,
         return publish(commit)
 
     haste(monkeypatch, 0.1)
-    monkeypatch.setattr("pipeline.jobs.run.bundle", lambda routes: [[route] for route in routes])
+    monkeypatch.setattr("pipeline.jobs.bundles.bundle", lambda routes: [[route] for route in routes])
     monkeypatch.setattr(Commit, "publish", lambda commit: (late(commit), time.sleep(0.5))[0])
     result = site.run(code=4)
     assert "has been taken over by another run: process" in result.stderr

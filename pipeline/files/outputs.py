@@ -46,11 +46,22 @@ class _Move(NamedTuple):
     final: Path
 
 
-class Commit:
-    """Output files of some images under one root."""
+Guard = Callable[[], None]
 
-    def __init__(self, root: Path) -> None:
+
+def allowed() -> None:
+    """Let everything become final."""
+
+
+class Commit:
+    """Output files of some images under one root.
+
+    guard : raises OutputNotWritable if they must not become final; asked just before they do.
+    """
+
+    def __init__(self, root: Path, guard: Guard = allowed) -> None:
         self._root = root
+        self._guard = guard
         self._groups: dict[str, list[_Move]] = {}
         self._folders: set[Path] = set()
 
@@ -106,7 +117,11 @@ class Commit:
         failed: dict[str, OutputNotWritable] = {}
         folders: dict[Path, list[str]] = {}
         errors = _flush_all([move.temporary for moves in self._groups.values() for move in moves])
+        refusal = refused(self._guard)
         for key, moves in self._groups.items():
+            if refusal is not None:
+                failed[key] = refusal
+                continue
             try:
                 for move in moves:
                     if move.temporary in errors:
@@ -149,6 +164,15 @@ class Commit:
             folder.mkdir(parents=True, exist_ok=True)
             self._folders.add(folder)
         return folder
+
+
+def refused(guard: Guard) -> OutputNotWritable | None:
+    """Why a guard lets nothing become final, or None if it does."""
+    try:
+        guard()
+    except OutputNotWritable as error:
+        return error
+    return None
 
 
 def write_whole(path: Path, data: bytes) -> bool:

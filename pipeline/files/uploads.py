@@ -17,7 +17,7 @@ from typing import BinaryIO, NamedTuple
 
 from pipeline.errors import OutputNotWritable
 from pipeline.files.objects import ObjectPath
-from pipeline.files.outputs import OutputFile
+from pipeline.files.outputs import Guard, OutputFile, allowed, refused
 from pipeline.files.storecalls import ABREAST, head
 
 _PIECE = 1 << 20
@@ -34,8 +34,9 @@ class _Upload(NamedTuple):
 class ObjectCommit:
     """Outputs of some images under one root; the same to its callers as `Commit`."""
 
-    def __init__(self, root: ObjectPath) -> None:
+    def __init__(self, root: ObjectPath, guard: Guard = allowed) -> None:
         self._root = root
+        self._guard = guard
         self._groups: dict[str, list[_Upload]] = {}
 
     def stage(self, key: str, files: Mapping[str, bytes]) -> list[OutputFile]:
@@ -87,7 +88,10 @@ class ObjectCommit:
         """
         uploads = [(key, upload) for key, group in self._groups.items() for upload in group]
         failed: dict[str, OutputNotWritable] = {}
-        if uploads:
+        refusal = refused(self._guard)
+        if refusal is not None:
+            failed = dict.fromkeys(self._groups, refusal)
+        elif uploads:
             with ThreadPoolExecutor(min(ABREAST, len(uploads))) as senders:
                 answers = list(senders.map(lambda pair: _send(pair[1]), uploads))
             for (key, _), error in zip(uploads, answers, strict=True):

@@ -11,7 +11,7 @@ from typing import BinaryIO
 from pipeline.errors import OutputNotWritable
 from pipeline.files import outputs
 from pipeline.files.objects import ObjectPath, Place
-from pipeline.files.outputs import DEBRIS, Commit
+from pipeline.files.outputs import DEBRIS, Commit, Guard, allowed
 from pipeline.files.storecalls import head, read, remove_all
 from pipeline.files.uploads import ObjectCommit, write_object
 
@@ -19,9 +19,9 @@ _SMALL = 1 << 24  # bytes of an object that is read by one request
 AnyCommit = Commit | ObjectCommit
 
 
-def commit_at(root: Place) -> AnyCommit:
-    """A group commit of outputs below a root."""
-    return ObjectCommit(root) if isinstance(root, ObjectPath) else Commit(root)
+def commit_at(root: Place, guard: Guard = allowed) -> AnyCommit:
+    """A group commit of outputs below a root. guard : see `Commit`."""
+    return ObjectCommit(root, guard) if isinstance(root, ObjectPath) else Commit(root, guard)
 
 
 def write_whole(path: Place, data: bytes) -> bool:

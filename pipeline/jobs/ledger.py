@@ -68,6 +68,11 @@ class Books:
         self._places: dict[str, int] = {}  # of new records in the journal: in memory they would be much
         self._journal = Journal(tree.journal)
 
+    @property
+    def token(self) -> str:
+        """What tells the lock under which they are written from all others."""
+        return self._hold.token
+
     def begin(self, keys: tuple[str, ...]) -> None:
         """Note that the outputs of these images are about to be replaced."""
         self._hold.expect()

@@ -94,6 +94,11 @@ class Hold:
         self._ended = threading.Event()
         self._heart = threading.Thread(target=self._keep_beating, name="segpipe-lock", daemon=True)
 
+    @property
+    def token(self) -> str:
+        """What tells it from all others."""
+        return self._me.token
+
     def __enter__(self) -> "Hold":
         self._heart.start()
         return self

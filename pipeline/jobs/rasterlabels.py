@@ -75,7 +75,7 @@ def join_raster(settings: Segmenting, task: JoinTask) -> Outcome:
     layout = image.layout
     seen = np.sum([one.seen for one in labelled], axis=0)
     about = _about(settings, task)
-    commit = commit_at(settings.output_root)
+    commit = commit_at(settings.output_root, settings.guard)
     both_tiff = layout.format == "tiff" and "tiff" in settings.pictures.values()
     carried = carried_tags(path, as_stored=True) if both_tiff else NOTHING
     parts = [one.parts for one in labelled]

@@ -155,13 +155,15 @@ class _Run:
         asked = self._spec.compute.cluster
         kind = choose_workers(routes, count) if asked == "auto" else asked
         # Here and not above: a plan, or a run with nothing to do, starts without numba and Dask.
+        from pipeline.jobs.lease import Lease
         from pipeline.jobs.parted import Team
         from pipeline.jobs.tasks import Painting, process_bundle
         from pipeline.jobs.trade import trade_of
         from pipeline.jobs.workers import open_workers
 
         tree = self._found.tree
-        settings, ready, in_parts = trade_of(self._spec, self._found.request.digest)
+        lease = Lease(tree.state, books.token)
+        settings, ready, in_parts = trade_of(self._spec, self._found.request.digest, lease)
         with ExitStack() as stack:
             elsewhere = kind not in HERE
             folders = stack.enter_context(marked(tree.inputs, tree.state)) if elsewhere else None

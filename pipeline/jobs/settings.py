@@ -14,6 +14,8 @@ from pipeline.color.sampled import Sampled
 from pipeline.color.target import Target
 from pipeline.files.formats import FORMATS
 from pipeline.files.objects import Place, place
+from pipeline.files.outputs import Guard, allowed
+from pipeline.jobs.lease import Lease
 from pipeline.jobs.records import OutputFacts
 from pipeline.jobs.spec import JobSpec
 from pipeline.jobs.spec_quantize import Quantize
@@ -38,8 +40,20 @@ class SharedPalette:
         return self.files["shared"].path
 
 
+@dataclass(frozen=True, kw_only=True)
+class Lent:
+    """What allows workers to write outputs. lease : None if nobody has to."""
+
+    lease: Lease | None = None
+
+    @property
+    def guard(self) -> Guard:
+        """To be asked before outputs become final."""
+        return self.lease.check if self.lease else allowed
+
+
 @dataclass(frozen=True, eq=False)
-class Settings:
+class Settings(Lent):
     """What a worker has to know of the job; the same for all its tasks.
 
     method : how palettes are found. about : what palette files say of that. asked : the number of
@@ -90,7 +104,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Segmenting:
+class Segmenting(Lent):
     """What a worker has to know of a job on rasters; the same for all its tasks.
 
     clusters, batch_pixels, seed, refine : see `MiniBatch`; scale, nodata : see `rasters.segment`.

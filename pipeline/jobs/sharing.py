@@ -151,7 +151,7 @@ def fit_group(settings: Settings, scope: str, task: Fitting) -> SharedPalette:
     source = PaletteSource(task.group or scope, about, counts, fitted)
     path = shared_path(task.group)
     products = palette_files(settings, path, "shared", source)
-    commit = commit_at(settings.output_root)
+    commit = commit_at(settings.output_root, settings.guard)
     facts = commit.stage(path, {product.path: product.data for product in products})
     for error in commit.publish().values():
         raise error

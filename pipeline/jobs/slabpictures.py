@@ -135,7 +135,7 @@ def join_slabs(settings: Settings, task: JoinTask) -> Outcome:
         raise changed(image.key)
     endings = [ending for ending in ("json", "gpl", "png") if ending in settings.palettes]
     palettes = {ending: (image.scratch / f"palette.{ending}").read_bytes() for ending in endings}
-    commit = commit_at(settings.output_root)
+    commit = commit_at(settings.output_root, settings.guard)
     carried = carried_for(settings, image.key, image.header)
     outputs = stage_pictures(commit, image.key, fitted.canvas, parts, carried, settings.overviews)
     if settings.preview is not None:

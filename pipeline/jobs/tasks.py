@@ -96,7 +96,7 @@ def process_bundle(settings: Settings, task: Painting) -> list[Outcome]:
     """Do some images; their outputs become final together at the end, flushed at once."""
     if task.palette is not None:
         settings = settings.sharing(task.palette)
-    commit = commit_at(settings.output_root)
+    commit = commit_at(settings.output_root, settings.guard)
     seconds = time_for(settings.image_timeout, task.megapixels)
     with _reading_ahead(settings, task.keys) as read:
         outcomes = [_process(settings, key, read, commit, seconds) for key in task.keys]

@@ -1,12 +1,14 @@
 """What a job's method makes of its images: colours are quantized, rasters segmented."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any, NamedTuple
 
 from pipeline.files.objects import Place
 from pipeline.jobs import rastertasks, tasks
 from pipeline.jobs.large import LargeImages
+from pipeline.jobs.lease import Lease
 from pipeline.jobs.parted import Team
 from pipeline.jobs.rasters import Rasters
 from pipeline.jobs.routes import Route
@@ -24,11 +26,11 @@ class Trade(NamedTuple):
     in_parts: InParts
 
 
-def trade_of(spec: JobSpec, recipe: str) -> Trade:
-    """The trade of a job; `recipe` is the recipe's digest."""
+def trade_of(spec: JobSpec, recipe: str, lease: Lease) -> Trade:
+    """The trade of a job; `recipe` is the recipe's digest, `lease` the run's."""
     if spec.quantize.method == "segment":
-        segmenting = segmenting_of(spec, recipe)
+        segmenting = replace(segmenting_of(spec, recipe), lease=lease)
         return Trade(segmenting, partial(rastertasks.get_ready, segmenting), partial(Rasters, segmenting))
-    settings = settings_of(spec, recipe)
+    settings = replace(settings_of(spec, recipe), lease=lease)
     large = partial(LargeImages, settings, spec.large.window)
     return Trade(settings, partial(tasks.get_ready, settings), large)

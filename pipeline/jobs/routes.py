@@ -28,7 +28,7 @@ from pipeline.files.formats import NAMES, admits, listed
 from pipeline.files.headers import Header
 from pipeline.files.images import read_header
 from pipeline.files.layouts import Layout, layout_of
-from pipeline.files.objects import ObjectPath, Place
+from pipeline.files.objects import Place
 from pipeline.files.rasters import RasterLayout, raster_layout
 from pipeline.jobs.manifest import Manifest
 from pipeline.jobs.needs import WORKER_BYTES, extra_bytes, needs_all, raster_bytes, window_bytes
@@ -132,9 +132,8 @@ def memory_share(spec: JobSpec) -> int:
 
 
 def _routes(spec: JobSpec, root: Place, work: list[Decision], budget: int) -> Iterable[Route]:
-    """The route of each image, in order; headers in a store are asked for side by side."""
-    route = partial(_route, spec, root, budget=budget)
-    return mapped_ahead(route, work, _READERS) if isinstance(root, ObjectPath) else map(route, work)
+    """The route of each image, in order; headers are read side by side, for they may be far away."""
+    return mapped_ahead(partial(_route, spec, root, budget=budget), work, _READERS)
 
 
 def _route(spec: JobSpec, root: Place, decision: Decision, budget: int) -> Route:

@@ -111,3 +111,10 @@ def test_a_guard_that_was_switched_off_elsewhere_stays_so(monkeypatch):
     with pytest.raises(TooManyPixels), opened(encoded(), "a", ["png"], 10):
         pass
     assert Image.MAX_IMAGE_PIXELS is None
+
+
+def test_what_others_left_unclosed_is_no_note_of_an_image():
+    with pytest.warns(ResourceWarning), opened(encoded(), "a", ["png"], 1200) as (_, warned):
+        warnings.showwarning(ResourceWarning("unclosed socket"), ResourceWarning, "PIL/Image.py", 1)
+        warnings.showwarning(UserWarning("odd"), UserWarning, "PIL/Image.py", 1)
+    assert warned == ["odd"]

@@ -83,7 +83,8 @@ class _Leash:
     ) -> None:
         """Stand in for `warnings.showwarning`: keep what a reading thread causes, pass on the rest."""
         heard = self._heard.get(threading.get_ident())
-        if heard is None:
+        # What is left unclosed is told whenever it is collected: in the middle of somebody's image.
+        if heard is None or issubclass(category, ResourceWarning):
             self._show(message, category, filename, lineno, file, line)
         elif not issubclass(category, Image.DecompressionBombWarning):
             heard.append(" ".join(str(message).split()))

@@ -150,6 +150,15 @@ def test_a_worker_that_stands_still_is_replaced(site, calm, poison):
     assert contents(site.outputs) == calm
 
 
+@pytest.mark.slow
+def test_a_worker_that_nobody_would_replace_goes_on(site, calm, poison, monkeypatch):
+    """It has no nanny: what hangs is left behind in it, and the rest is done beside that."""
+    monkeypatch.setenv("POISON", "hang:5.png")
+    with cluster("--preload", os.fspath(REPO / "tests" / "poison.py")) as (address, _):
+        site.run("--cluster", address, "--set", "compute.image_timeout=1", code=1)
+    others_done(site, calm, "TimedOut")
+
+
 # Workers that are killed, and schedulers.
 
 
@@ -233,13 +242,13 @@ def test_a_scheduler_that_is_killed_and_another_in_its_place(site, calm, monkeyp
 
 
 @contextmanager
-def cluster() -> Iterator[tuple[str, Any]]:
+def cluster(*options: str) -> Iterator[tuple[str, Any]]:
     """A scheduler with a worker, at an address of their own."""
     address = f"tcp://127.0.0.1:{free_port()}"
     words = ("--nthreads", "1", "--no-dashboard", "--no-nanny", "--host", "127.0.0.1", "--death-timeout", "5")
     with ExitStack() as stack:
         chief = stack.enter_context(scheduler(address))
-        stack.enter_context(program("-m", "distributed.cli.dask_worker", address, *words))
+        stack.enter_context(program("-m", "distributed.cli.dask_worker", address, *words, *options))
         yield address, chief
 
 

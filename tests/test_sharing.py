@@ -12,7 +12,7 @@ import pytest
 from PIL import Image
 from trees import Site, age, contents, debris, picture, plant, snapshot
 
-from pipeline.jobs import sharing, tasks
+from pipeline.jobs import bundles, sharing, tasks
 from pipeline.jobs.sharing import fit_group
 from pipeline.jobs.tasks import process_bundle
 
@@ -230,7 +230,7 @@ def test_bundles_and_their_order_change_no_byte(tmp_path, scope, monkeypatch, sh
     for site in (plain, other):
         plant(site.inputs, *keys)
     plain.run()
-    monkeypatch.setattr(sharing, "bundle", scattered)
+    monkeypatch.setattr(bundles, "bundle", scattered)
     other.run()
     assert contents(other.outputs) == contents(plain.outputs)
 
@@ -593,7 +593,7 @@ def test_a_stop_while_counting_writes_no_palette_of_a_part(site, monkeypatch, nu
         return count(settings, task)
 
     count = tasks.count_bundle
-    monkeypatch.setattr(sharing, "bundle", lambda routes: [[route] for route in routes])
+    monkeypatch.setattr(bundles, "bundle", lambda routes: [[route] for route in routes])
     monkeypatch.setattr(tasks, "count_bundle", counted)
     site.run(code=128 + number)
     assert set(contents(site.outputs)) <= {"manifest.jsonl"}
@@ -613,7 +613,7 @@ def test_a_stop_while_counting_leaves_the_palette_that_was_there(ran, monkeypatc
     count = tasks.count_bundle
     before = contents(ran.outputs)
     plant(ran.inputs, "d/n.png", seed=9)
-    monkeypatch.setattr(sharing, "bundle", lambda routes: [[route] for route in routes])
+    monkeypatch.setattr(bundles, "bundle", lambda routes: [[route] for route in routes])
     monkeypatch.setattr(tasks, "count_bundle", counted)
     ran.run(code=143)
     assert contents(ran.outputs) == before
@@ -630,7 +630,7 @@ def test_a_stop_after_counting_is_made_up_for(ran, monkeypatch, step):
 
     module, original = {"fit_group": (sharing, fit_group), "process_bundle": (tasks, process_bundle)}[step]
     plant(ran.inputs, "d/n.png", "n.png", seed=9)
-    monkeypatch.setattr(sharing, "bundle", lambda routes: [[route] for route in routes])
+    monkeypatch.setattr(bundles, "bundle", lambda routes: [[route] for route in routes])
     monkeypatch.setattr(module, step, last)
     ran.run(code=143)
     monkeypatch.undo()

@@ -114,7 +114,10 @@ def test_a_guard_that_was_switched_off_elsewhere_stays_so(monkeypatch):
 
 
 def test_what_others_left_unclosed_is_no_note_of_an_image():
-    with pytest.warns(ResourceWarning), opened(encoded(), "a", ["png"], 1200) as (_, warned):
+    def warn() -> None:
         warnings.showwarning(ResourceWarning("unclosed socket"), ResourceWarning, "PIL/Image.py", 1)
         warnings.showwarning(UserWarning("odd"), UserWarning, "PIL/Image.py", 1)
+
+    with pytest.warns(ResourceWarning), opened(encoded(), "a", ["png"], 1200) as (_, warned):
+        warn()
     assert warned == ["odd"]

@@ -284,7 +284,7 @@ def test_a_killed_one_of_another_machine_is_followed_after_a_while(tmp_path, mon
     forge(tmp_path / "lock")
     haste(monkeypatch)
     told = []
-    time.sleep(0.3)
+    time.sleep(0.6)
     with locked(tmp_path, told.append) as found:
         found.confirm()
     assert len(told) == 1

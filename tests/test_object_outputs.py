@@ -412,13 +412,15 @@ def test_whoever_is_killed_at_whatever_request_the_next_run_ends_in_the_same_tre
     site.run(*both, "--set", "quantize.colors=3")
     before = store.contents("out/")
     old = tree(store)
-    points = []
+    points: list[str] = []
+    at = 0
     while True:
+        at += 1
         for key in store.keys("out/"):
             store.remove(key)
         for key, data in before.items():
             store.put(key, data)
-        store.fault = deadly = Deadly(len(points) + 1, done=len(points) % 2 == 1)
+        store.fault = deadly = Deadly(at, done=at % 2 == 1)
         deadly.process = subprocess.Popen(
             [sys.executable, str(REPO / "cli.py"), "run", str(site.job), *both, "-q", "--cluster", "inline"],
             env=os.environ | {"PYTHONPATH": str(REPO)},

@@ -120,7 +120,7 @@ def healed(site: Site, calm: dict[str, bytes], done: set[str], *arguments: str) 
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("deed", "error", "most"),
-    [("crash", "WorkerKilled", 3), ("hang", "TimedOut", 1), ("gorge", "WorkerKilled", 3)],
+    [("crash", "WorkerKilled", 4), ("hang", "TimedOut", 1), ("gorge", "WorkerKilled", 4)],
 )
 def test_a_poisonous_image_is_found_out(site, calm, poison, deed, error, most):
     options = {"hang": ["compute.image_timeout=1"], "gorge": ["compute.memory_per_worker=700MB"]}

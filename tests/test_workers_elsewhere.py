@@ -538,8 +538,11 @@ def test_machines_behind_ssh_do_the_work(alone, site, ssh, certificates, monkeyp
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("wrong", ["known_hosts=/dev/null", "key_file=/nowhere", "python=/nowhere/python"])
-def test_a_machine_that_lets_nobody_in_is_5(site, ssh, wrong):
+@pytest.mark.parametrize("wrong", ["known_hosts=/dev/null", "key_file=/nowhere", "SEGPIPE_SSH_PYTHON"])
+def test_a_machine_that_lets_nobody_in_is_5(site, ssh, monkeypatch, wrong):
+    if "=" not in wrong:
+        monkeypatch.setenv(wrong, "/nowhere/python")
+        wrong = "port=" + ssh[1].removeprefix("port=")
     with running(site, *behind([*ssh, wrong], "--set", "compute.timeout=15")) as process:
         _, told = process.communicate(timeout=60)
     assert process.returncode == 5, told

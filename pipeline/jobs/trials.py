@@ -23,7 +23,8 @@ class Trials:
     ) -> Iterator[tuple[Any, Any]]:
         """Do tasks; those whose worker died are tried again, to find out which is to blame.
 
-        Image by image first; then one after the other, for who dies of a neighbour is innocent.
+        Image by image first; then one after the other, for who dies of a neighbour is innocent, as is
+        who comes to a worker that is about to be replaced: to blame is who has died alone twice.
 
         begun : the books in which to note first that the outputs of a task's images are about to
         be replaced.
@@ -40,10 +41,18 @@ class Trials:
                     suspects.append(task)
             tasks = again
         for suspect in suspects:
-            for task, answer in self._workers.map(function, self._stop.until([suspect])):
+            for task, answer in self._alone(function, suspect):
                 # Who asked for the end may have ended the worker.
                 if not (isinstance(answer, WorkerDied) and self._stop.asked):
                     yield task, answer
+
+    def _alone(self, function: Callable[[Any], Any], suspect: Any) -> Iterator[tuple[Any, Any]]:
+        """Do a task while nothing else is done; twice, if need be: a worker may die of the death before."""
+        for last in (False, True):
+            for task, answer in self._workers.map(function, self._stop.until([suspect])):
+                if last or not isinstance(answer, WorkerDied):
+                    yield task, answer
+                    return
 
 
 def drawn(tasks: Any, begun: Books | None) -> Iterator[Any]:

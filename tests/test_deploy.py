@@ -143,9 +143,14 @@ def test_the_batch_script_hands_the_warning_on_and_waits(tmp_path):
     assert (tmp_path / "heard").read_text().splitlines()[1:] == ["scontrol requeue 42"]
 
 
+def test_an_array_has_as_many_tasks_as_shards():
+    text = (DEPLOY / "array.sbatch").read_text(encoding="utf-8")
+    assert re.findall(r"--array=1-(\d+)|^SHARDS=(\d+)", text, re.MULTILINE) == [("8", ""), ("", "8")]
+
+
 @pytest.mark.skipif(not shutil.which("bash"), reason="no bash here")
 def test_each_task_of_an_array_does_its_shard(tmp_path):
-    process = start("array.sbatch", tmp_path, "exit 0", SLURM_ARRAY_TASK_ID="3", SLURM_ARRAY_TASK_COUNT="8")
+    process = start("array.sbatch", tmp_path, "exit 0", SLURM_ARRAY_TASK_ID="3", SLURM_ARRAY_TASK_COUNT="1")
     assert process.wait(timeout=30) == 0
     assert (tmp_path / "heard").read_text() == "segpipe run job.yaml --shard 3/8 --workers 3 --log-json\n"
 
@@ -185,7 +190,7 @@ def test_the_image_is_slim_and_nobody_is_root_in_it():
     text = path.read_text(encoding="utf-8").replace("\\\n", " ")
     found = [line.split(maxsplit=1) for line in text.splitlines() if line and not line.startswith("#")]
     words = [word for word, _ in found]
-    assert set(words) <= {"FROM", "RUN", "COPY", "ENV", "USER", "WORKDIR", "ENTRYPOINT", "CMD"}
+    assert set(words) <= {"FROM", "ARG", "RUN", "COPY", "ENV", "USER", "WORKDIR", "ENTRYPOINT", "CMD"}
     assert re.fullmatch(r"python:3\.\d+-slim", found[0][1])
     user = next(rest for word, rest in reversed(found) if word == "USER")
     assert user.isdigit()

@@ -32,14 +32,14 @@ def rewrite(path, content):
 
 
 def test_nothing_there_is_an_empty_manifest(tmp_path):
-    assert load(tmp_path, tmp_path / "journal.jsonl") == ({}, set(), [], False)
+    assert load(tmp_path, tmp_path / "journal.jsonl") == ({}, set(), [], False, set())
 
 
 def test_records_come_back_sorted_by_key(tmp_path):
     assert save(tmp_path, Records.of(C, B, A))
     found = load(tmp_path, tmp_path / "none")
     assert list(found.records.items()) == [("a", A), ("b", B), (C.image, C)]
-    assert found[1:] == (set(), [], False)
+    assert found[1:] == (set(), [], False, set())
 
 
 @given(st.permutations(["a", "a/b", "a-b", "B", "ä", "z.png", "\U0001f600", "a b"]))
@@ -74,17 +74,17 @@ def test_the_journal_lies_over_the_manifest(tmp_path):
     save(tmp_path, Records.of(failed("a"), B))
     path, _ = journal_of(tmp_path, ["a"], (A,))
     found = load(tmp_path, path)
-    assert found == ({"a": A, "b": B}, set(), [], True)
+    assert found == ({"a": A, "b": B}, set(), [], True, {"a"})
 
 
 def test_begun_without_a_record_is_unfinished_and_a_record_after_it_finishes_it(tmp_path):
     path, _ = journal_of(tmp_path, ["a", "b", "x"], (A,), (B,))
-    assert load(tmp_path, path) == ({"a": A, "b": B}, {"x"}, [], True)
+    assert load(tmp_path, path) == ({"a": A, "b": B}, {"x"}, [], True, {"a", "b", "x"})
 
 
 def test_begun_again_after_its_record_is_unfinished_again(tmp_path):
     path, _ = journal_of(tmp_path, ["a"], (A,), ["a"])
-    assert load(tmp_path, path) == ({"a": A}, {"a"}, [], True)
+    assert load(tmp_path, path) == ({"a": A}, {"a"}, [], True, {"a"})
 
 
 def test_nothing_begun_and_nothing_added_writes_nothing(tmp_path):
@@ -175,7 +175,7 @@ def test_folding_moves_the_records_and_removes_the_journal(tmp_path):
     journal.add([A])
     journal.close()
     fold(tmp_path, tmp_path / "journal.jsonl", Records.of(A, B), [])
-    assert load(tmp_path, tmp_path / "journal.jsonl") == ({"a": A, "b": B}, set(), [], False)
+    assert load(tmp_path, tmp_path / "journal.jsonl") == ({"a": A, "b": B}, set(), [], False, set())
 
 
 def test_folding_keeps_what_is_unfinished_and_nothing_else(tmp_path):
@@ -185,7 +185,7 @@ def test_folding_keeps_what_is_unfinished_and_nothing_else(tmp_path):
     journal.close()
     fold(tmp_path, tmp_path / "journal.jsonl", Records.of(A, B), {"z", "a"})
     assert (tmp_path / "journal.jsonl").read_bytes() == b'{"begun":["a","z"]}\n'
-    assert load(tmp_path, tmp_path / "journal.jsonl") == ({"a": A, "b": B}, {"a", "z"}, [], True)
+    assert load(tmp_path, tmp_path / "journal.jsonl") == ({"a": A, "b": B}, {"a", "z"}, [], True, {"a", "z"})
 
 
 def test_a_short_write_is_an_error(tmp_path):

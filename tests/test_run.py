@@ -3,6 +3,8 @@
 import json
 import os
 import shutil
+import signal
+import time
 from pathlib import Path
 
 import pytest
@@ -416,3 +418,25 @@ def test_every_run_that_did_something_has_its_record(ran):
     assert content["reasons"] == {"new": 3}
     assert content["job"]["quantize"]["colors"] == 4
     assert "segpipe" in content["versions"]
+
+
+@pytest.mark.parametrize(
+    ("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGUSR1, 7)]
+)
+@pytest.mark.parametrize("place", ["survey", "held"])
+def test_a_signal_ends_the_look_at_the_trees_and_the_wait_for_the_lock(
+    site, monkeypatch, place, number, code
+):
+    began = time.monotonic()
+
+    def slow(*arguments, **options):
+        os.kill(os.getpid(), number)
+        time.sleep(20)
+
+    monkeypatch.setattr(f"pipeline.jobs.run.{place}", slow)
+    site.run(code=code)
+    assert time.monotonic() - began < 10
+    assert not site.outputs.exists()
+    monkeypatch.undo()
+    site.run()
+    assert len(site.records()) == 3

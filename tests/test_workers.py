@@ -354,8 +354,6 @@ if __name__ == "__main__":
 class Deadly:
     """Workers that die of every bundle that holds a certain key."""
 
-    lost = False
-
     def __init__(self, key: str) -> None:
         self._key = key
         self.bundles: list[tuple[str, ...]] = []
@@ -402,8 +400,6 @@ def test_a_quarantined_image_is_tried_again_when_asked_for(alone, site, deadly, 
 
 def test_a_run_that_loses_its_workers_keeps_what_is_finished(alone, site, monkeypatch):
     class Lost:
-        lost = False
-
         def map(self, function: Callable[[Any], Any], items: Any) -> Iterator[tuple[Any, Any]]:
             item = next(iter(items))
             yield item, function(item)

@@ -1,9 +1,13 @@
-"""Waiting for what may hang: bounded, and its late answer is thrown away."""
+"""Waiting for what may hang or go: bounded, and told as what it is."""
 
 import threading
+from concurrent.futures import CancelledError
 
 import pytest
 
+from pipeline.errors import WorkersLost
+from pipeline.jobs import workers
+from pipeline.jobs.clusters import joining
 from pipeline.jobs.clusters.waiting import within
 
 
@@ -42,3 +46,73 @@ def test_a_late_error_is_nobodys():
     with pytest.raises(TimeoutError):
         within(0.05, slow, pytest.fail)
     go.set()
+
+
+class Sized:
+    """A cluster that notes to what size it was brought."""
+
+    def __init__(self) -> None:
+        self.worker_spec = {"a": 1, "b": 2}
+        self.sizes: list[object] = []
+
+    def scale(self, n: int | None = None, *, jobs: int | None = None) -> None:
+        self.sizes.append(n if jobs is None else {"jobs": jobs})
+
+
+@pytest.mark.parametrize(
+    ("kind", "adaptive", "sizes"),
+    [
+        ("local", False, [2]),
+        ("ssh", False, [2]),
+        ("slurm", False, [{"jobs": 2}]),  # of several workers each
+        ("slurm", True, []),
+        ("kubernetes", False, []),
+    ],
+)
+def test_a_cluster_is_kept_at_its_size_by_who_does_it(kind, adaptive, sizes):
+    cluster = Sized()
+    joining._keeper(kind, cluster, adaptive=adaptive)()
+    assert cluster.sizes == sizes
+
+
+class Future:
+    """A future whose answer is not to be had."""
+
+    def __init__(self, status: str = "finished", trouble: BaseException | None = None) -> None:
+        self.status = status
+        self._trouble = trouble
+
+    def exception(self, timeout: float) -> None:
+        if self._trouble is not None:
+            raise self._trouble
+
+    def result(self, timeout: float) -> tuple[str, str]:
+        return "answer", "tcp://worker"
+
+
+def cluster(client: object = None) -> workers._Cluster:
+    return workers._Cluster(client, lambda: None, None, set(), 1.0, own=True)
+
+
+def test_an_answer_that_is_gone_with_its_worker_is_waited_for_again():
+    assert cluster()._answer(Future()) == ("answer", "tcp://worker")
+    assert cluster()._answer(Future(trouble=TimeoutError())) is None
+
+
+@pytest.mark.parametrize(
+    "future", [Future("cancelled"), Future(trouble=OSError("closed")), Future(trouble=CancelledError())]
+)
+def test_a_scheduler_that_goes_while_an_answer_is_fetched_is_no_trouble_of_the_disk(future):
+    with pytest.raises(WorkersLost, match="the connection to the Dask scheduler was lost; run again"):
+        cluster()._answer(future)
+
+
+def test_a_scheduler_that_goes_while_a_task_is_sent_is_told_as_well():
+    class Closed:
+        status = "closed"
+
+        def submit(self, *arguments: object, **options: object) -> None:
+            raise RuntimeError("Client is closed")
+
+    with pytest.raises(WorkersLost, match="the connection to the Dask scheduler was lost"):
+        cluster(Closed())._begin(lambda item: item, 1)

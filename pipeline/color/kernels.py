@@ -45,7 +45,10 @@ def kernel(function: Callable[..., Any]) -> Any:
     Numba takes a compiled loop to be current if its own file is; but it holds the code of loops in
     other files too. So the loops of all files here are current together, or not at all.
     """
-    compiled = njit(cache=True, nogil=True)(function)
+    try:
+        compiled = njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # nowhere to keep it: neither beside the program nor in the user's folder
+        return njit(nogil=True)(function)
     with suppress(AttributeError):  # numba's own; without it, only editing these files needs care
         compiled._cache._cache_file._source_stamp = _STAMP
     return compiled

@@ -11,8 +11,6 @@ AHEAD = 2  # items for each thread: one at work and one waiting, so that none is
 class Inline:
     """The calling thread."""
 
-    lost = False
-
     def map(
         self, function: Callable[[Any], Any], items: Iterable[Any]
     ) -> Iterator[tuple[Any, Any | Exception]]:
@@ -27,8 +25,6 @@ class Inline:
 
 class Threads:
     """Threads of this process: decoding, fitting and compressing let go of the interpreter's lock."""
-
-    lost = False
 
     def __init__(self, count: int) -> None:
         self._count = count

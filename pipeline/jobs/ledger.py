@@ -30,6 +30,7 @@ def load_manifest(tree: Tree) -> Manifest:
         return known._replace(
             records=known.records.only(tree.shard.holds),
             unfinished={key for key in known.unfinished if tree.shard.holds(key)},
+            touched={key for key in known.touched if tree.shard.holds(key)},
             replayed=not is_folded(tree.journal),
         )
     except OSError as error:
@@ -47,6 +48,7 @@ def _with_part(known: Manifest, tree: Tree) -> Manifest:
         known.unfinished - part.records.keys() | part.unfinished,
         known.damaged + [f"{place}/{line}" for line in part.damaged],
         replayed=True,
+        touched=known.touched | part.touched,
     )
 
 

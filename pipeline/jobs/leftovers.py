@@ -1,7 +1,7 @@
 """What lies in an output tree without an input: orphans, strays, debris. Named, and removed on demand."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Set
 from contextlib import suppress
 from dataclasses import dataclass, field
 from fnmatch import fnmatch
@@ -76,7 +76,7 @@ def prune(found: Survey, leftovers: Leftovers, say: Say = lambda text: None) -> 
             raise OutputError(f"{tree.outputs} has changed since it was looked at; prune again")
         try:
             sweep_state(tree)
-            fold_parts(tree)
+            fold_parts(tree, hold)
             removed = _remove_all(tree.outputs, list(leftovers.files()), hold)
             hold.confirm()
             if leftovers.orphans:
@@ -94,7 +94,7 @@ def sweep_state(tree: Tree) -> None:
         sweep(folder)
 
 
-def sweep_outputs(tree: Tree, begun: set[str]) -> None:
+def sweep_outputs(tree: Tree, begun: Set[str]) -> None:
     """Remove what killed runs or workers left beside the final names that they were to replace.
 
     Needs the lock. begun : the images that they were at. A shard removes what its own images left, for

@@ -92,8 +92,10 @@ class FileSlot:
         try:
             written = (self._path.parent / seen.version).lstat().st_mtime_ns
             handle = _write_new(probe, b"now")
-            now = os.fstat(handle).st_mtime_ns
-            os.close(handle)
+            try:
+                now = os.fstat(handle).st_mtime_ns
+            finally:
+                os.close(handle)
         except FileNotFoundError:
             return None
         finally:

@@ -5,7 +5,7 @@ the start of the next run if it was killed, they are folded into the manifest, w
 A torn or damaged line costs the work on its image, never the run.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence, Set
 from itertools import accumulate
 from typing import NamedTuple, Protocol
 
@@ -25,13 +25,15 @@ class Manifest(NamedTuple):
 
     records : by key. unfinished : keys whose outputs a killed run had begun to replace, so that
     they may be neither the old nor the new ones. damaged : lines that could not be read, as
-    `file:line`. replayed : whether a journal was found.
+    `file:line`. replayed : whether a journal was found. touched : keys of which a journal tells:
+    whoever was killed may have left something beside their outputs, though others have made them since.
     """
 
     records: Records
     unfinished: set[str]
     damaged: list[str]
     replayed: bool
+    touched: Set[str] = frozenset()
 
 
 class _Begun(msgspec.Struct, frozen=True):
@@ -53,12 +55,13 @@ def load(root: Place, journal: Place) -> Manifest:
         else:
             records[record.image] = to_line(record)
     journaled = lines_on(journal)
+    touched: set[str] = set()
     for place, line in journaled or ():
         try:
-            _replay(line, records, unfinished)
+            touched.update(_replay(line, records, unfinished))
         except ValueError:
             damaged.append(place)
-    return Manifest(Records(records), unfinished, damaged, journaled is not None)
+    return Manifest(Records(records), unfinished, damaged, journaled is not None, touched)
 
 
 class Lines(Protocol):
@@ -125,10 +128,13 @@ def _begin_line(keys: Sequence[str]) -> bytes:
     return msgspec.json.encode(_Begun(list(keys))) + b"\n"
 
 
-def _replay(line: bytes, records: dict[str, bytes], unfinished: set[str]) -> None:
+def _replay(line: bytes, records: dict[str, bytes], unfinished: set[str]) -> list[str]:
+    """Take in a line of a journal; returns the keys that it tells of."""
     if line.startswith(_BEGUN):
-        unfinished.update(msgspec.json.decode(line, type=_Begun).begun)
-    else:
-        record = from_line(line)
-        records[record.image] = to_line(record)
-        unfinished.discard(record.image)
+        begun = msgspec.json.decode(line, type=_Begun).begun
+        unfinished.update(begun)
+        return begun
+    record = from_line(line)
+    records[record.image] = to_line(record)
+    unfinished.discard(record.image)
+    return [record.image]

@@ -7,7 +7,7 @@ from pipeline.files.objects import Place
 from pipeline.files.writing import flush_folder, remove_tree, write_whole
 from pipeline.jobs.holding import held
 from pipeline.jobs.ledger import load_manifest
-from pipeline.jobs.lock import Say
+from pipeline.jobs.lock import Hold, Say
 from pipeline.jobs.manifest import NAME, fold, load
 from pipeline.jobs.statcache import StatCache
 from pipeline.jobs.tapes import wind_back
@@ -28,9 +28,9 @@ def merge(tree: Tree, say: Say = lambda text: None) -> Merged:
     """
     if not tree.shards:
         return Merged(0, 0)
-    with held(tree, say):
+    with held(tree, say) as hold:
         try:
-            return fold_parts(tree)
+            return fold_parts(tree, hold)
         except OSError as error:
             raise OutputError(
                 f"output root {tree.outputs}: could not be written: {error.strerror or error}; make room "
@@ -38,14 +38,14 @@ def merge(tree: Tree, say: Say = lambda text: None) -> Merged:
             ) from error
 
 
-def fold_parts(tree: Tree) -> Merged:
+def fold_parts(tree: Tree, hold: Hold) -> Merged:
     """Fold all parts into the manifest. Needs the lock.
 
     Killed at whatever instant, it leaves parts that say what the manifest says, or are not in it yet.
     """
     parts, shards = tree.parts, tree.shards
     if parts:
-        _fold(tree, parts)
+        _fold(tree, parts, hold)
     records = sum(len(load(part.book, part.journal).records) for part in parts)
     for shard in shards:
         # In this order: the journal tells which of the records in the part do not hold any more.
@@ -57,7 +57,7 @@ def fold_parts(tree: Tree) -> Merged:
     return Merged(len(parts), records)
 
 
-def _fold(tree: Tree, parts: list[Tree]) -> None:
+def _fold(tree: Tree, parts: list[Tree], hold: Hold) -> None:
     for part in parts:
         for path in (part.state / "recipes").glob("*.json"):
             write_whole(tree.state / "recipes" / path.name, path.read_bytes())
@@ -67,6 +67,7 @@ def _fold(tree: Tree, parts: list[Tree]) -> None:
     cache.changed = True
     cache.save()
     known = load_manifest(tree)
+    hold.confirm()  # it may be another's by now, and the manifest newer
     fold(tree.outputs, tree.journal, known.records, known.unfinished)
 
 

@@ -29,7 +29,7 @@ from pipeline.jobs.spec_compute import HERE
 from pipeline.jobs.stopping import Stop, Stopped, on_signals
 from pipeline.jobs.summary import Summary, write_runlog
 from pipeline.jobs.survey import Options, Survey, survey
-from pipeline.jobs.trials import Trials, drawn, swept
+from pipeline.jobs.trials import Trials, drawn, sweep_again
 from pipeline.jobs.watcher import Watcher
 
 
@@ -50,22 +50,26 @@ def run(
     what was finished by then is kept.
     """
     started = time.time_ns()
-    deadline = None if time_limit is None else time.monotonic() + time_limit
-    found = survey(spec, options, started)
-    if is_marked(found.tree.state):  # by a run at work, or one that was killed and may have left debris
-        with held(found.tree, watcher.say):
-            sweep_state(found.tree)
-    if not (found.plan.work or found.manifest.replayed or found.manifest.damaged):
-        return _nothing_to_do(found, watcher, started)
-    require_extras(spec.compute)
-    with ExitStack() as stack:
-        hold = stack.enter_context(held(found.tree, watcher.say))
-        if found.outdated():
-            found = survey(spec, options, started)
+    stop = Stop(None if time_limit is None else time.monotonic() + time_limit, watcher.say)
+    with on_signals(stop, watcher.say), ExitStack() as stack:
+        try:
+            with stop.ends_waiting(whatever_the_time=True):  # what is left is to be told
+                found = survey(spec, options, started)
+                if is_marked(found.tree.state):  # by a run at work, or one that was killed
+                    with held(found.tree, watcher.say):
+                        sweep_state(found.tree)
+                hold = None
+                if found.plan.work or found.manifest.replayed or found.manifest.damaged:
+                    require_extras(spec.compute)
+                    hold = stack.enter_context(held(found.tree, watcher.say))
+                    if found.outdated():
+                        found = survey(spec, options, started)
+        except Stopped:
+            return Summary.unseen(stop.signal, over=stop.over)
+        if hold is None:
+            return _nothing_to_do(found, watcher, started)
         watcher.planned(found)
-        stop = Stop(deadline, watcher.say)
         hold.tell_of_loss(stop.ask)
-        stack.enter_context(on_signals(stop, watcher.say))
         return _Run(spec, found, watcher, stop, fail_fast, started).execute(hold)
 
 
@@ -101,7 +105,7 @@ class _Run:
         tree = self._found.tree
         try:
             if tree.shard is None:
-                fold_parts(tree)
+                fold_parts(tree, hold)
             self._sweep()
             self._found.evidence.remember_recipe(self._found.request.recipe, self._found.request.digest)
             books = Books(tree, self._found.manifest, hold)
@@ -127,7 +131,7 @@ class _Run:
         """Remove what killed runs have left; not the counts of large images that are to be done."""
         tree = self._found.tree
         sweep_state(tree)
-        sweep_outputs(tree, self._found.manifest.unfinished)
+        sweep_outputs(tree, self._found.manifest.touched)
         forget_gone(tree.state / "large", self._found.unsettled())
 
     def _forget_gone(self, books: Books) -> None:
@@ -168,7 +172,11 @@ class _Run:
             elsewhere = kind not in HERE
             folders = stack.enter_context(marked(tree.inputs, tree.state)) if elsewhere else None
             arguments = (kind, count, self._spec.compute, self._watcher.say, ready, folders)
-            gone = stack.enter_context(swept(tree, set(self._routes)))  # when those that are left have ended
+            killed = kind not in ("inline", "threads") or self._found.manifest.touched
+            if (
+                killed
+            ):  # some worker may have been, whose work others have done: looked at when all have ended
+                stack.callback(sweep_again, tree, set(self._routes))
             try:
                 with self._stop.ends_waiting():
                     workers = stack.enter_context(open_workers(*arguments))
@@ -178,7 +186,6 @@ class _Run:
                 if self._stop.signal is None:
                     raise
                 return  # who ended us may have ended them
-            gone.append(workers)
             trials = Trials(workers, self._stop)
             team = Team(trials.each, self._watcher.progressed, self._spec.compute.image_timeout)
             large = in_parts([route for route in routes if route.parted], tree.state / "large", team)

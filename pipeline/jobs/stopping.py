@@ -56,9 +56,12 @@ class Stop:
             self.signal = self.signal or number
 
     @contextmanager
-    def ends_waiting(self) -> Iterator[None]:
-        """Let a signal end what is done in here at once (Stopped): nothing is under way to be finished."""
-        if self.asked:
+    def ends_waiting(self, *, whatever_the_time: bool = False) -> Iterator[None]:
+        """Let a signal end what is done in here at once (Stopped): nothing is under way to be finished.
+
+        whatever_the_time : do it though the time is over.
+        """
+        if self.signal is not None or not (whatever_the_time or not self.asked):
             raise Stopped
         self.waiting = True
         try:

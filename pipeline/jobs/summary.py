@@ -28,7 +28,7 @@ class Summary:
 
     reasons : images by the reason of their decision. failing : those that were left alone because
     they must fail again. damaged : unreadable lines of the manifest or journal. signal, over : see `Stop`.
-    pixels : of the images that were done.
+    pixels : of the images that were done. seen : whether the run came to know what there is to do.
     """
 
     reasons: dict[str, int]
@@ -44,6 +44,7 @@ class Summary:
     signal: int | None = None
     over: bool = False
     pixels: int = 0
+    seen: bool = True
 
     @classmethod
     def of(cls, found: Survey) -> "Summary":
@@ -63,6 +64,11 @@ class Summary:
             unchanged=sum(decision.reason is Reason.UNCHANGED for decision in left),
             planned=len(found.plan.work),
         )
+
+    @classmethod
+    def unseen(cls, signal: int | None, *, over: bool) -> "Summary":
+        """The summary of a run that was ended before it knew what there is to do."""
+        return cls({}, [], [], [], 0, 0, signal=signal, over=over, seen=False)
 
     def count(self, record: Record) -> None:
         """Take in what came of one image."""
@@ -94,7 +100,7 @@ class Summary:
             if record.error
         ]
         worst = max(kinds, default=ExitCode.DONE)
-        if self.over and self.left and worst <= ExitCode.IMAGES_FAILED:
+        if self.over and (self.left or not self.seen) and worst <= ExitCode.IMAGES_FAILED:
             return ExitCode.WORK_LEFT  # who failed is told again by the run that does the rest
         return worst
 

@@ -1,7 +1,7 @@
 """Tasks on workers that may die: tried again, to find out which image is to blame, and tidied up after."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import Any
 
 from pipeline.errors import WorkerDied
@@ -63,16 +63,10 @@ def drawn(tasks: Any, begun: Books | None) -> Iterator[Any]:
         yield task
 
 
-@contextmanager
-def swept(tree: Tree, keys: set[str]) -> Iterator[list[Any]]:
-    """Remove at the end what workers that were lost have left beside the outputs of these images.
+def sweep_again(tree: Tree, keys: set[str]) -> None:
+    """Remove what killed workers have left beside the outputs of these images.
 
-    Others have made them since, so no later run would look there. Gives a list, for the workers.
+    Others have made them since, so no later run would look there.
     """
-    workers: list[Any] = []
-    try:
-        yield workers
-    finally:
-        if any(some.lost for some in workers):
-            with suppress(OSError):  # of a disk that fails: it is told already
-                sweep_outputs(tree, keys)
+    with suppress(OSError):  # of a disk that fails: it is told already
+        sweep_outputs(tree, keys)

@@ -25,6 +25,7 @@ from pipeline.jobs.memory import adopt_habits
 from pipeline.jobs.spec_compute import Compute
 
 _GLANCE = 1.0  # seconds between looks at whether there are workers at all
+_FETCHING = 30.0  # seconds for an answer to come over; they are small
 _REPLACING = 30.0  # seconds between looks at whether workers of our own cluster have ended
 _REVIVING = (
     5.0  # the same if they are processes of this machine: a nanny whose worker dies at its start gives up
@@ -37,9 +38,7 @@ Announce = Callable[[str], None]
 
 
 class Workers(Protocol):
-    """Some workers; see the module. lost : whether some have gone, who may have left files half written."""
-
-    lost: bool
+    """Some workers; see the module."""
 
     def map(
         self, function: Callable[[Any], Any], items: Iterable[Any]
@@ -71,39 +70,42 @@ def open_workers(
     else:
         own = kind == "local"
         wanted = Wanted(versions(), None if own else folders)
-        with join(kind, count, compute) as (client, cluster):
+        with join(kind, count, compute) as (client, keep_up):
             with announced(announce):
                 known = _get_ready(client, ready, wanted, compute.patience, own=own)
-            yield _Cluster(client, cluster, wanted, known, compute.patience, own=own)
+            yield _Cluster(client, keep_up, wanted, known, compute.patience, own=own)
 
 
 class _Cluster:
     """The workers of a Dask cluster.
 
-    wanted : what those that come later are held against; `known` are the others. cluster : to be asked
-    for new workers in the place of those that have ended, or None if it is not ours. own : whether all
-    workers are children of this process, and cannot but be fit.
+    wanted : what those that come later are held against; `known` are the others. keep_up : asks for new
+    workers in the place of those that have ended. own : whether all workers are children of this
+    process, and cannot but be fit.
     """
 
     def __init__(
-        self, client: Any, cluster: Any, wanted: Wanted, known: set[str], patience: float, *, own: bool
+        self,
+        client: Any,
+        keep_up: Callable[[], None],
+        wanted: Wanted,
+        known: set[str],
+        patience: float,
+        *,
+        own: bool,
     ) -> None:
         self._client = client
-        self._cluster = cluster
+        self._keep_up = keep_up
         self._wanted = wanted
         self._known = known
         self._patience = patience
         self._own = own
         self._kept_up = time.monotonic()
         self._replaced: set[str] = set()
-        self._seen: set[str] = set()
-        self.lost = False
 
     def map(
         self, function: Callable[[Any], Any], items: Iterable[Any]
     ) -> Iterator[tuple[Any, Any | Exception]]:
-        from distributed import KilledWorker
-
         source = iter(items)
         under_way: dict[Any, Any] = {}
         call = _Attended(function if self._own else Guarded(function, self._wanted))
@@ -112,40 +114,58 @@ class _Cluster:
             if not under_way:
                 room = max(room, 1)  # all may be starting anew: what is under way is waited for with patience
             for item in islice(source, max(0, room - len(under_way))):
-                under_way[self._client.submit(call, item, pure=False)] = item
+                under_way[self._begin(call, item)] = item
             if not under_way:
                 return
             finished = self._finished(under_way)
             if not self._own:  # before what a late one did is believed
                 _look(self._client, self._wanted, self._known, self._patience)
-            hanging: set[str] = set()
-            for future in finished:
-                item = under_way.pop(future)
-                if future.status == "cancelled":
-                    raise WorkersLost(_LOST)
-                error = future.exception()
-                if isinstance(error, WorkersLost):
-                    raise error
-                if type(error).__name__ == "NoWorkerError":  # the scheduler was out of patience before us
-                    raise WorkersLost(_deserted(self._patience))
-                if isinstance(error, KilledWorker):
-                    error = WorkerDied(str(error))
-                answer, address = (error, "") if error else future.result()
-                hanging.add(address)
-                yield item, answer
+            told = {future: answer for future in finished if (answer := self._answer(future)) is not None}
+            answers = [(under_way.pop(future), answer) for future, (answer, _) in told.items()]
+            for future in told:
                 future.release()
-            self._replace(hanging - self._replaced - {""})
+            # Before any answer is given: who takes it may want no more.
+            self._replace({address for _, address in told.values()} - self._replaced - {""})
+            yield from answers
+
+    def _begin(self, call: Callable[[Any], Any], item: Any) -> Any:
+        """The future of an item."""
+        try:
+            return self._client.submit(call, item, pure=False)
+        except Exception as error:
+            if self._client.status != "running":
+                raise WorkersLost(_LOST) from error
+            raise
+
+    def _answer(self, future: Any) -> tuple[Any, str] | None:
+        """What came of a future, and the address of the worker if that is to be replaced.
+
+        None: it has gone with the worker that had it, and is done again.
+        """
+        from distributed import KilledWorker
+
+        if future.status == "cancelled":
+            raise WorkersLost(_LOST)
+        try:
+            error = future.exception(timeout=_FETCHING)
+            found: tuple[Any, str] = (error, "") if error else future.result(timeout=_FETCHING)
+        except TimeoutError:
+            return None
+        except (CancelledError, OSError) as gone:
+            raise WorkersLost(_LOST) from gone
+        if isinstance(error, WorkersLost):
+            raise error
+        if type(error).__name__ == "NoWorkerError":  # the scheduler was out of patience before us
+            raise WorkersLost(_deserted(self._patience))
+        return (WorkerDied(str(error)), "") if isinstance(error, KilledWorker) else found
 
     def _threads(self) -> int:
         """How many threads the workers have together. What has ended is replaced now and then."""
         since = time.monotonic() - self._kept_up
-        if self._cluster is not None and since > (_REVIVING if self._own else _REPLACING):
+        if since > (_REVIVING if self._own else _REPLACING):
             self._kept_up = time.monotonic()
-            self._cluster.scale(len(self._cluster.worker_spec))
-        found = _nthreads(self._client)
-        self.lost |= not self._seen <= found.keys()  # one that comes again has another address
-        self._seen |= found.keys()
-        return sum(found.values())
+            self._keep_up()
+        return sum(_nthreads(self._client).values())
 
     def _replace(self, hanging: set[str]) -> None:
         """Have workers restarted that have a thread left behind; what else they were at is done by others.

@@ -3,7 +3,7 @@
 import json
 import logging
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -22,8 +22,8 @@ threads, so each hint of more has to count; the number of workers doubles with e
 
 
 @contextmanager
-def join(kind: str, count: int, compute: Compute) -> Iterator[tuple[Any, Any]]:
-    """Give a client, and the cluster, or None if it is there already and not ours.
+def join(kind: str, count: int, compute: Compute) -> Iterator[tuple[Any, Callable[[], None]]]:
+    """Give a client, and what asks for new workers in the place of those that have ended.
 
     Raises WorkersLost if there is none within `compute.patience`.
     """
@@ -47,7 +47,7 @@ def join(kind: str, count: int, compute: Compute) -> Iterator[tuple[Any, Any]]:
     with dask.config.set(settings):
         if kind == "address":
             with _client_of_a_running_cluster(compute) as client:
-                yield client, None
+                yield client, _left_alone
             return
         with _opened(kind, count, compute) as cluster:
             if compute.adaptive.maximum and (kind in BATCH or kind == "kubernetes"):
@@ -57,7 +57,20 @@ def join(kind: str, count: int, compute: Compute) -> Iterator[tuple[Any, Any]]:
                     target_duration=_SOON,
                 )
             with Client(cluster, timeout=compute.patience, set_as_default=False) as client:
-                yield client, cluster
+                yield client, _keeper(kind, cluster, adaptive=bool(compute.adaptive.maximum))
+
+
+def _left_alone() -> None:
+    """Do nothing: others see to the workers."""
+
+
+def _keeper(kind: str, cluster: Any, *, adaptive: bool) -> Callable[[], None]:
+    """What keeps a cluster at its size: the operator of Kubernetes does it, as does who adapts it."""
+    if kind == "kubernetes" or adaptive:
+        return _left_alone
+    if kind in BATCH:
+        return lambda: cluster.scale(jobs=len(cluster.worker_spec))  # else it takes workers for jobs
+    return lambda: cluster.scale(len(cluster.worker_spec))
 
 
 def _opened(kind: str, count: int, compute: Compute) -> Any:

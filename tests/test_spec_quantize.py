@@ -84,8 +84,8 @@ NEEDS_PALETTE = "required, because quantize.method is 'palette'; such as 'brand.
         ),
         (
             "{method: palette, palette: s3://bucket/brand.gpl}",
-            "3:38: quantize.palette: object stores are not supported; "
-            "give a local folder, not 's3://bucket/brand.gpl'",
+            "3:38: quantize.palette: only roots may be in object stores; "
+            "give a path of this machine, not 's3://bucket/brand.gpl'",
         ),
     ],
 )

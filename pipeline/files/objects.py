@@ -19,12 +19,11 @@ from fnmatch import fnmatchcase
 from pathlib import Path, PurePosixPath
 
 from pipeline.files.objectfiles import ObjectFile, ObjectStat
-from pipeline.files.objectsystems import asked, stat_of, system_of
+from pipeline.files.objectsystems import S3, asked, stat_of, system_of
 
 _PART = 1 << 23  # bytes; of files of twice that or more, which are sent in parts
 _PARTS = 5000  # of a file, at most
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+")  # one letter is a drive
-_S3 = ("s3", "s3a")  # of these a version can be pinned
 
 
 class ObjectPath:
@@ -142,7 +141,7 @@ class ObjectPath:
 
         A store that cannot be asked for a version gives the newest; `again` then tells what is there.
         """
-        with (self._pinned if self.protocol in _S3 else self._newest)() as file:
+        with (self._pinned if self.protocol in S3 else self._newest)() as file:
             yield file
 
     @contextmanager
@@ -200,7 +199,7 @@ class ObjectPath:
         """Replace it by a file of this machine, of any size, as a whole."""
         system = system_of(self.protocol)
         parts = {}
-        if self.protocol in _S3:  # few small parts at once: a worker's memory is bounded
+        if self.protocol in S3:  # few small parts at once: a worker's memory is bounded
             parts = {"chunksize": max(_PART, -(-file.stat().st_size // _PARTS)), "max_concurrency": 4}
         with asked():
             system.put_file(os.fspath(file), str(self), **parts)

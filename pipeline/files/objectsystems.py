@@ -17,7 +17,7 @@ _CONNECTING = 10.0  # seconds
 _ANSWERING = 60.0  # seconds; a store under load may take that long
 _VERSION_WORDS = ("ETag", "etag", "md5Hash", "content_md5", "generation", "version_id")
 _TIME_WORDS = ("LastModified", "last_modified", "mtime", "updated", "created")
-_S3 = ("s3", "s3a")
+S3 = ("s3", "s3a")
 _SECOND = 1_000_000_000
 _NUMBERS = {
     FileNotFoundError: errno.ENOENT,
@@ -86,7 +86,7 @@ def _system_of(protocol: str, process: int) -> Any:
     try:
         kind = fsspec.get_filesystem_class(protocol)
     except ImportError as error:
-        advice = "pip install 'segpipe[s3]'" if protocol in _S3 else "install it"
+        advice = "pip install 'segpipe[s3]'" if protocol in S3 else "install it"
         raise SpecError(
             f"{protocol}://: expected fsspec's package for it, found none ({error}); {advice}"
         ) from error
@@ -95,7 +95,7 @@ def _system_of(protocol: str, process: int) -> Any:
             f"{protocol}://: expected a protocol that fsspec knows, found another: {error}"
         ) from error
     options: dict[str, Any] = {"use_listings_cache": False, "skip_instance_cache": True}
-    if protocol in _S3:
+    if protocol in S3:
         told = fsspec.config.conf.get("s3", {}).get("config_kwargs", {})
         tries = {"retries": {"total_max_attempts": _TRIES, "mode": "standard"}}
         times = {"connect_timeout": _CONNECTING, "read_timeout": _ANSWERING}

@@ -111,7 +111,7 @@ def _without_scheme(text: str) -> str:
     if not rest or not re.fullmatch(r"[A-Za-z][A-Za-z0-9+.:-]+", scheme):  # one letter is a drive
         return text
     if scheme.lower() != "file":
-        raise ValueError(f"object stores are not supported; give a local folder, not '{text}'")
+        raise ValueError(f"only roots may be in object stores; give a path of this machine, not '{text}'")
     host, slash, path = rest.partition("/")
     if host not in {"", "localhost"} or not path:
         raise ValueError(f"expected a URL such as 'file:///data/photos', found '{text}'")

@@ -104,9 +104,9 @@ class _Run:
         """Do the work, and fold what came of it into the manifest, whatever ends it but a lost lock."""
         tree = self._found.tree
         try:
+            self._sweep()  # first: once journal and parts are gone, nobody knows where to look
             if tree.shard is None:
                 fold_parts(tree, hold)
-            self._sweep()
             self._found.evidence.remember_recipe(self._found.request.recipe, self._found.request.digest)
             books = Books(tree, self._found.manifest, hold)
             try:

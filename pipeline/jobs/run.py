@@ -172,10 +172,8 @@ class _Run:
             elsewhere = kind not in HERE
             folders = stack.enter_context(marked(tree.inputs, tree.state)) if elsewhere else None
             arguments = (kind, count, self._spec.compute, self._watcher.say, ready, folders)
-            killed = kind not in ("inline", "threads") or self._found.manifest.touched
-            if (
-                killed
-            ):  # some worker may have been, whose work others have done: looked at when all have ended
+            # Workers may die, or have died before, whose work others do: looked at when all have ended.
+            if kind not in ("inline", "threads") or self._found.manifest.touched:
                 stack.callback(sweep_again, tree, set(self._routes))
             try:
                 with self._stop.ends_waiting():

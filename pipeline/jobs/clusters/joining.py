@@ -36,6 +36,9 @@ def join(kind: str, count: int, compute: Compute) -> Iterator[tuple[Any, Callabl
     settings: dict[str, Any] = {
         "distributed.scheduler.allowed-failures": compute.retries,
         "distributed.scheduler.no-workers-timeout": compute.patience,
+        # What workers sample of themselves many times a second for a dashboard that nobody opens.
+        "distributed.worker.profile.enabled": False,
+        "distributed.admin.system-monitor.interval": "10s",
         **{f"distributed.nanny.pre-spawn-environ.{name}": value for name, value in HABITS.items()},
     }
     if kind == "ssh" and compute.tls.wanted:  # the machines inherit the configuration, and nothing else

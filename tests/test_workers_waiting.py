@@ -4,6 +4,7 @@ import threading
 from concurrent.futures import CancelledError
 
 import pytest
+from distributed import KilledWorker
 
 from pipeline.errors import WorkersLost
 from pipeline.jobs import workers
@@ -83,36 +84,59 @@ class Future:
         self._trouble = trouble
 
     def exception(self, timeout: float) -> None:
-        if self._trouble is not None:
-            raise self._trouble
+        return None
 
     def result(self, timeout: float) -> tuple[str, str]:
+        if self._trouble is not None:
+            raise self._trouble
         return "answer", "tcp://worker"
 
 
-def cluster(client: object = None) -> workers._Cluster:
-    return workers._Cluster(client, lambda: None, None, set(), 1.0, own=True)
+class Client:
+    """One that is connected, or not."""
+
+    def __init__(self, status: str) -> None:
+        self.status = status
+
+    def submit(self, *arguments: object, **options: object) -> None:
+        raise RuntimeError("Client is closed")
 
 
-def test_an_answer_that_is_gone_with_its_worker_is_waited_for_again():
-    assert cluster()._answer(Future()) == ("answer", "tcp://worker")
-    assert cluster()._answer(Future(trouble=TimeoutError())) is None
+def cluster(status: str = "running") -> workers._Cluster:
+    return workers._Cluster(Client(status), lambda: None, None, set(), 1.0, own=True)
 
 
 @pytest.mark.parametrize(
-    "future", [Future("cancelled"), Future(trouble=OSError("closed")), Future(trouble=CancelledError())]
+    "future",
+    [
+        Future(trouble=TimeoutError()),
+        Future(trouble=OSError("gone")),
+        Future("error", trouble=KilledWorker("task", None, 1)),
+    ],
+    ids=lambda future: type(future._trouble).__name__,
 )
-def test_a_scheduler_that_goes_while_an_answer_is_fetched_is_no_trouble_of_the_disk(future):
+def test_an_answer_that_is_gone_with_its_worker_is_waited_for_again(future):
+    """It is done again, and what comes of that may be an error."""
+    assert cluster()._answer(Future()) == ("answer", "tcp://worker")
+    assert cluster()._answer(future) is None
+
+
+def test_an_answer_that_cannot_be_read_is_an_error_of_its_task():
+    trouble = ValueError("no answer of ours")
+    assert cluster()._answer(Future(trouble=trouble)) == (trouble, "")
+
+
+@pytest.mark.parametrize("future", [Future("cancelled"), Future(trouble=CancelledError())])
+def test_answers_that_were_cancelled_are_of_a_scheduler_that_has_gone(future):
     with pytest.raises(WorkersLost, match="the connection to the Dask scheduler was lost; run again"):
         cluster()._answer(future)
 
 
+def test_a_scheduler_that_goes_while_an_answer_is_fetched_is_no_trouble_of_the_disk():
+    with pytest.raises(WorkersLost, match="the connection to the Dask scheduler was lost; run again"):
+        cluster("closed")._answer(Future(trouble=OSError("closed")))
+
+
 def test_a_scheduler_that_goes_while_a_task_is_sent_is_told_as_well():
-    class Closed:
-        status = "closed"
-
-        def submit(self, *arguments: object, **options: object) -> None:
-            raise RuntimeError("Client is closed")
-
     with pytest.raises(WorkersLost, match="the connection to the Dask scheduler was lost"):
-        cluster(Closed())._begin(lambda item: item, 1)
+        cluster("closed")._begin(lambda item: item, 1)

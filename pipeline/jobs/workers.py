@@ -149,10 +149,14 @@ class _Cluster:
         try:
             error = future.exception(timeout=_FETCHING)
             found: tuple[Any, str] = (error, "") if error else future.result(timeout=_FETCHING)
-        except TimeoutError:
-            return None
-        except (CancelledError, OSError) as gone:
+        except CancelledError as gone:
             raise WorkersLost(_LOST) from gone
+        except Exception as trouble:
+            if self._client.status != "running":
+                raise WorkersLost(_LOST) from trouble
+            if isinstance(trouble, OSError) or future.status == "error":  # done again, it has failed
+                return None
+            error, found = trouble, (trouble, "")
         if isinstance(error, WorkersLost):
             raise error
         if type(error).__name__ == "NoWorkerError":  # the scheduler was out of patience before us

@@ -6,6 +6,7 @@ happens in the tasks; here is decided which images take part, and what came of t
 """
 
 import time
+from collections.abc import Iterator
 from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import chain
@@ -194,19 +195,27 @@ class _Run:
             keys = [key for task in tasks for key in task.keys]
             self._watcher.started(len(keys), sum(self._routes[key].megapixels for key in keys))
             whole, parted = self._by_way(tasks)
-            for task, answer in trials.each(partial(process_bundle, settings), whole, books):
-                if isinstance(answer, Exception):
-                    self._fail(task.keys, answer, books)
-                else:
-                    self._take(answer, books)
-            for task in self._stop.until(drawn(parted, books)):
-                answer = large.process(task.keys[0], task.palette)
-                if isinstance(answer, Exception):
-                    self._fail(task.keys, answer, books)
-                elif answer is not None:
-                    self._take([answer], books)
+            self._take_all(trials.each(partial(process_bundle, settings), whole, books), books)
+            self._process_large(large, parted, books)
             if not self._stop.asked:
                 large.forget()
+
+    def _take_all(self, answers: Iterator[tuple[Any, Any]], books: Books) -> None:
+        """Keep what comes of tasks on whole images."""
+        for task, answer in answers:
+            if isinstance(answer, Exception):
+                self._fail(task.keys, answer, books)
+            else:
+                self._take(answer, books)
+
+    def _process_large(self, large: Any, tasks: list[Any], books: Books) -> None:
+        """Do images in parts, one after the other: all workers take part in each."""
+        for task in self._stop.until(drawn(tasks, books)):
+            answer = large.process(task.keys[0], task.palette)
+            if isinstance(answer, Exception):
+                self._fail(task.keys, answer, books)
+            elif answer is not None:
+                self._take([answer], books)
 
     def _by_way(self, tasks: list[Any]) -> tuple[list[Any], list[Any]]:
         """Tasks on whole images, and those on one that is done in windows."""

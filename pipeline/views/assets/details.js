@@ -1,0 +1,77 @@
+"use strict";
+// One image in full: a dialog, with its palette, the colours in each cluster, its files.
+
+const details = (() => {
+  const { make, address, number, percent, bar, compare, copy } = parts;
+  const dialog = document.getElementById("details");
+  document.getElementById("close").addEventListener("click", () => dialog.close());
+  dialog.addEventListener("click", (event) => {
+    if (event.target === dialog) dialog.close();
+  });
+
+  function table(entries) {
+    const head = ["", "colour", "share", "pixels", "its most frequent colours"];
+    return make(
+      "div",
+      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Palette" },
+      make(
+        "table",
+        { class: "palette" },
+        make("thead", {}, make("tr", {}, ...head.map((word) => make("th", { scope: "col" }, word || "entry")))),
+        make(
+          "tbody",
+          {},
+          ...entries.map(([hex, count, share, swatches, name], label) =>
+            make(
+              "tr",
+              {},
+              make("td", { class: "number" }, String(label)),
+              make("td", {}, make("span", { class: "swatch", style: { "--color": hex } }), " ",
+                make("button", { type: "button", "aria-label": `Copy ${hex}`, onclick: () => copy(hex) }, hex), name ? ` ${name}` : ""),
+              make("td", { class: "number" }, percent(share)),
+              make("td", { class: "number" }, count.toLocaleString("en")),
+              make("td", { class: "swatches" }, ...swatches.map((color) => make("span", { class: "swatch", title: color, style: { "--color": color } }))),
+            ),
+          ),
+        ),
+      ),
+    );
+  }
+
+  function facts(rows) {
+    return make("table", {}, make("tbody", {}, ...rows.map(([what, value]) => make("tr", {}, make("th", { scope: "row" }, what), make("td", {}, value)))));
+  }
+
+  function fill(image, told) {
+    const body = [];
+    if (image.thumb) body.push(compare(image.name, [image.width, image.height], "beside"));
+    if (told.error) {
+      const [type, message, way] = told.error;
+      body.push(make("h3", {}, type), make("p", { class: "why" }, message), make("p", {}, way));
+    }
+    if (told.facts.length) body.push(make("h3", {}, "Facts"), make("div", { class: "told" }, facts(told.facts)));
+    if (told.notes.length) body.push(make("h3", {}, "Warnings and policies"), make("ul", { class: "notes" }, ...told.notes.map((note) => make("li", {}, note))));
+    if (told.palette.length) {
+      body.push(make("h3", {}, "Palette"), bar(told.palette.map(([hex, , share]) => [hex, share])), table(told.palette));
+    }
+    if (told.files.length) {
+      const links = told.files.map(([kind, path, bytes]) => make("li", {}, make("a", { href: `../${address(path)}` }, kind), ` ${number(bytes / 1000)} kB`));
+      body.push(make("h3", {}, "Files"), make("ul", { class: "files" }, ...links));
+    }
+    document.getElementById("details-body").replaceChildren(...body);
+  }
+
+  // Opens the dialog. image: its row of the index; told: a promise of the rest.
+  async function open(image, told) {
+    document.getElementById("details-title").textContent = image.name;
+    document.getElementById("details-body").replaceChildren(make("p", {}, "Loading…"));
+    dialog.showModal();
+    try {
+      fill(image, await told);
+    } catch (error) {
+      document.getElementById("details-body").replaceChildren(make("p", { class: "why" }, `${error.message}; is the report whole?`));
+    }
+  }
+
+  return { open, facts };
+})();

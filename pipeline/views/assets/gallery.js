@@ -1,0 +1,175 @@
+"use strict";
+// The gallery: which images are shown, in which order, a page at a time.
+
+(() => {
+  const { make, number, bar, compare } = parts;
+  const CARDS = 24;
+  const at = (id) => document.getElementById(id);
+  const STATES = ["done", "failed", "skipped"];
+  const SHOWN = {
+    all: () => true,
+    done: (image) => image.state === 0,
+    failed: (image) => image.state === 1,
+    skipped: (image) => image.state === 2,
+    changed: (image) => image.changed,
+    noted: (image) => image.noted,
+    fewer: (image) => image.found != null && image.asked > image.found,
+  };
+  const KEYS = {
+    colors: (image) => image.found,
+    mse: (image) => image.mse,
+    delta: (image) => image.delta,
+    share: (image) => image.share,
+    pixels: (image) => image.width * image.height,
+  };
+  let images = [];
+  let chosen = [];
+  let first = 0;
+  let rowsInPage = 50;
+
+  // The columns of the index, turned into an object for each image.
+  function rowsOf(columns) {
+    return columns.name.map((name, row) => ({
+      name,
+      row,
+      folded: name.toLowerCase(),
+      state: columns.state[row],
+      asked: columns.asked[row],
+      found: columns.found[row],
+      mse: columns.mse[row],
+      delta: columns.delta[row],
+      width: columns.width[row],
+      height: columns.height[row],
+      thumb: columns.thumb[row] === 1,
+      changed: columns.changed[row] === 1,
+      noted: columns.noted[row] === 1,
+      bar: columns.bar[row],
+      share: columns.bar[row] ? shareOf(columns.bar[row], 0) : null,
+      why: columns.why[row],
+    }));
+  }
+
+  // A bar is a text: of each colour six digits of its hex code and four of its share, in ten thousandths.
+  function shareOf(text, place) {
+    return Number(text.slice(place + 6, place + 10)) / 1e4;
+  }
+
+  function colorsOf(text) {
+    const colors = [];
+    for (let place = 0; place < text.length; place += 10) colors.push([`#${text.slice(place, place + 6)}`, shareOf(text, place)]);
+    return colors;
+  }
+
+  function choose() {
+    const words = at("name").value.toLowerCase();
+    const show = SHOWN[at("show").value];
+    const key = KEYS[at("sort").value];
+    const sign = at("descending").checked ? -1 : 1;
+    chosen = images.filter((image) => show(image) && image.folded.includes(words));
+    if (key) {
+      // What has no value comes last, whichever way it is sorted.
+      chosen.sort((one, other) => {
+        const [a, b] = [key(one), key(other)];
+        if (a == null || b == null) return (a == null) - (b == null) || one.row - other.row;
+        return sign * (a - b) || one.row - other.row;
+      });
+    } else if (sign < 0) chosen.reverse();
+    first = 0;
+    render();
+  }
+
+  function factsOf(image) {
+    const words = [];
+    if (image.width) words.push(`${image.width} × ${image.height}`);
+    if (image.found != null) words.push(image.asked > image.found ? `${image.found} of ${image.asked} colours` : `${image.found} colours`);
+    if (image.mse != null) words.push(`MSE ${number(image.mse)}`);
+    if (image.delta != null) words.push(`ΔE ${number(image.delta)}`);
+    return words.join(" · ");
+  }
+
+  function cardOf(image) {
+    const view = document.querySelector("input[name=view]:checked").value;
+    const open = () => details.open(image, segpipe.detailsOf(image.row, rowsInPage));
+    return make(
+      "article",
+      { class: `card ${STATES[image.state]}` },
+      make("h2", {}, make("button", { type: "button", "aria-haspopup": "dialog", onclick: open }, image.name)),
+      image.thumb ? compare(image.name, [image.width, image.height], view) : null,
+      image.bar ? bar(colorsOf(image.bar)) : null,
+      make("p", { class: "facts" }, factsOf(image)),
+      image.why ? make("p", { class: image.state === 1 ? "why" : "facts" }, image.why) : null,
+    );
+  }
+
+  function render() {
+    const shown = chosen.slice(first, first + CARDS);
+    const gallery = at("gallery");
+    gallery.className = document.querySelector("input[name=view]:checked").value;
+    gallery.replaceChildren(...(shown.length ? shown.map(cardOf) : [make("p", { class: "empty" }, "No image is like that.")]));
+    at("count").textContent = `${chosen.length.toLocaleString("en")} of ${images.length.toLocaleString("en")} images`;
+    const pages = Math.max(1, Math.ceil(chosen.length / CARDS));
+    at("page").textContent = `page ${first / CARDS + 1} of ${pages}`;
+    at("previous").disabled = first === 0;
+    at("next").disabled = first + CARDS >= chosen.length;
+    at("pages").hidden = pages === 1;
+  }
+
+  function turn(by) {
+    first += by * CARDS;
+    render();
+    at("gallery").focus({ preventScroll: true });
+    at("gallery").scrollIntoView();
+  }
+
+  function totals(rows) {
+    at("totals").replaceChildren(
+      ...rows.map(([what, value, bad]) => make("div", { class: bad ? "bad" : "" }, make("dt", {}, what), make("dd", {}, value))),
+    );
+  }
+
+  function restoreTheme() {
+    const root = document.documentElement;
+    const dark = () => (root.dataset.theme ?? (matchMedia("(prefers-color-scheme: dark)").matches ? "dark" : "light")) === "dark";
+    const tell = () => {
+      at("theme").textContent = dark() ? "Light" : "Dark";
+    };
+    try {
+      root.dataset.theme = localStorage.getItem("segpipe-theme") ?? "";
+      if (!root.dataset.theme) delete root.dataset.theme;
+    } catch {
+      // A page from a disk may have no storage; then the choice lasts as long as the page.
+    }
+    at("theme").addEventListener("click", () => {
+      root.dataset.theme = dark() ? "light" : "dark";
+      try {
+        localStorage.setItem("segpipe-theme", root.dataset.theme);
+      } catch {
+        // As above.
+      }
+      tell();
+    });
+    tell();
+  }
+
+  let waiting = 0;
+  function soon() {
+    cancelAnimationFrame(waiting);
+    waiting = requestAnimationFrame(choose);
+  }
+
+  restoreTheme();
+  at("controls").addEventListener("submit", (event) => event.preventDefault());
+  at("controls").addEventListener("input", (event) => (event.target.name === "view" ? render() : soon()));
+  at("previous").addEventListener("click", () => turn(-1));
+  at("next").addEventListener("click", () => turn(1));
+  segpipe.onIndex((data) => {
+    document.title = data.title;
+    document.querySelector("h1").textContent = data.title;
+    rowsInPage = data.rows_in_page;
+    images = rowsOf(data.images);
+    totals(data.totals);
+    at("run").replaceChildren(details.facts(data.run));
+    at("about").hidden = data.run.length === 0;
+    choose();
+  });
+})();

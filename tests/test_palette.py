@@ -1,10 +1,11 @@
 """A palette's order says what matters most: pixels, then darkness, then red, green and blue."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.color.palette import Palette, palette_order
+from pipeline.color.palette import Palette, palette_order, percent
 
 entries = st.dictionaries(
     st.tuples(*[st.integers(0, 255)] * 3), st.sampled_from([1, 2, 3, 10**12]), min_size=1, max_size=40
@@ -54,3 +55,25 @@ def test_shares_are_parts_of_one(found):
 def test_hex_spells_the_colors(found):
     colors, counts = arrays(found)
     assert Palette(colors, counts).hex == [f"#{r:02x}{g:02x}{b:02x}" for r, g, b in colors.tolist()]
+
+
+@pytest.mark.parametrize(
+    ("count", "total", "told"),
+    [
+        (0, 7, "0.00%"),
+        (0, 1, "0.00%"),
+        (1, 1, "100.00%"),
+        (1, 3, "33.33%"),
+        (2, 3, "66.67%"),
+        (1, 20_000, "0.01%"),
+        (1, 20_001, "<0.01%"),
+        (3, 20_000, "0.02%"),
+        (10**15 + 1, 4 * 10**15, "25.00%"),
+    ],
+)
+def test_shares_are_told_in_per_cent(count, total, told):
+    assert percent(count, total) == told
+
+
+def test_a_palette_without_pixels_has_shares_in_words():
+    assert Palette(np.zeros((1, 3), np.uint8), np.zeros(1, np.int64)).percents == ["0.00%"]

@@ -17,7 +17,7 @@ SCHEMA = plain_schema(JobSpec)
         ("input.include", "a list of text"),
         ("input.max_megapixels", "a number above 0"),
         ("input.follow_symlinks", "true or false"),
-        ("output.palette.formats", "a list of 'json', 'gpl' or 'png'"),
+        ("output.palette.formats", "a list of 'json', 'gpl', 'png', 'ase', 'act', 'hex', 'txt' or 'css'"),
         ("quantize", "a section"),
         ("quantize.method", "'kmeans', 'minibatch', 'dynamic', 'palette' or 'segment'"),
         ("quantize.colors", "a whole number from 1 to 65536, or 'auto'"),

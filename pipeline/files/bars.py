@@ -54,11 +54,11 @@ def _bars(palette: Palette) -> NDArray[np.uint8]:
     words = Image.new("1", size)
     pen, font = ImageDraw.Draw(words), ImageFont.load_default_imagefont()
     counts = palette.counts.tolist()
-    total, most = max(sum(counts), 1), max(*counts, 1)
-    for label, (color, code, count) in enumerate(zip(palette.colors, palette.hex, counts, strict=True)):
+    most = max(*counts, 1)
+    told = zip(palette.colors, palette.hex, counts, palette.percents, strict=True)
+    for label, (color, code, count, share) in enumerate(told):
         column, line = divmod(label, lines)
         left, top = _MARGIN + column * (place.width + 2 * _MARGIN), _MARGIN + line * _LINE
-        share = _percent(count, total)
         pen.text((left + place.patch - _GAP - _LETTER * len(str(label)), top + 2), str(label), 1, font)
         pen.text((left + place.code, top + 2), code, 1, font)
         pen.text((left + place.bar - _GAP - _LETTER * len(share), top + 2), share, 1, font)
@@ -84,14 +84,6 @@ def _box(picture: NDArray[np.uint8], corner: tuple[int, int], width: int, color:
     left, top = corner
     picture[top : top + _LINE - 2, left : left + width] = _EDGE
     picture[top + 1 : top + _LINE - 3, left + 1 : left + width - 1] = color
-
-
-def _percent(count: int, total: int) -> str:
-    """Give a share in per cent with two decimals, halves up; what is not nothing is not told as 0."""
-    hundredths = (count * 20_000 + total) // (2 * total)
-    if count and not hundredths:
-        return "<0.01%"
-    return f"{hundredths // 100}.{hundredths % 100:02d}%"
 
 
 def _grid(colors: NDArray[np.uint8]) -> NDArray[np.uint8]:

@@ -1,5 +1,17 @@
-"""Palettes in the formats of other programs."""
+"""Palettes in the formats of other programs.
 
+    json    the full record of a run               gpl    GIMP, Inkscape, Krita
+    png     a picture, see `bars`                  ase    Adobe swatch exchange, see `swatches`
+    act     Adobe colour table, see `swatches`     hex    rrggbb a line, as Lospec has them
+    txt     Paint.NET: AARRGGBB a line             css    custom properties of `:root`
+
+Names of colours stand where a format has room for them: in JSON as `name`, in GIMP palettes and
+swatch exchange before the code, in CSS behind the share. All text is UTF-8 with a line feed
+at the end of each line.
+"""
+
+import re
+from pathlib import PurePosixPath
 from typing import Any
 
 import msgspec
@@ -8,15 +20,50 @@ from numpy.typing import NDArray
 
 from pipeline.color.clusters import Clusters
 from pipeline.color.palette import Palette
+from pipeline.files.bars import palette_png
+from pipeline.files.swatches import palette_act, palette_ase
+
+FORMATS = ("json", "gpl", "png", "ase", "act", "hex", "txt", "css")
+"""The formats, which are the endings of their files."""
 
 
-def palette_json(about: dict[str, Any], palette: Palette, clusters: Clusters) -> bytes:
+def exported(kind: str, title: str, palette: Palette, names: list[str] | None) -> bytes:
+    """Write a palette in any of the formats but JSON.
+
+    title : what it is the palette of. names : of its colours, if they are to be told.
+
+    Raises
+    ------
+    ValueError
+        When the format cannot hold so many colours.
+    """
+    match kind:
+        case "gpl":
+            return palette_gpl(title, palette, names)
+        case "png":
+            return palette_png(palette)
+        case "ase":
+            return palette_ase(title, palette.colors, labelled(palette, names))
+        case "act":
+            return palette_act(palette.colors)
+        case "hex":
+            return palette_hex(palette)
+        case "txt":
+            return palette_txt(title, palette)
+        case "css":
+            return palette_css(title, palette, names)
+    raise ValueError(f"a format must be one of {', '.join(FORMATS)}, not {kind!r}")
+
+
+def palette_json(
+    about: dict[str, Any], palette: Palette, clusters: Clusters, names: list[str] | None = None
+) -> bytes:
     """Write a palette with what each entry stands for: one line an entry, for eyes and diffs.
 
-    about : what goes to the top, before `colors`.
+    about : what goes to the top, before `colors`. names : of the colours, if they are to be told.
     """
     head = [f"{_json(key)}: {_json(value)}" for key, value in about.items()]
-    entries = ",\n  ".join(_json(entry) for entry in _entries(palette, clusters))
+    entries = ",\n  ".join(_json(entry) for entry in _entries(palette, clusters, names))
     return ("{" + ",\n ".join([*head, f'"colors": [\n  {entries}\n ]']) + "}\n").encode()
 
 
@@ -36,17 +83,47 @@ def centers_json(about: dict[str, Any], centers: NDArray[np.float64], counts: ND
     return ("{" + ",\n ".join([*head, f'"clusters": [\n  {entries}\n ]']) + "}\n").encode()
 
 
-def palette_gpl(name: str, palette: Palette) -> bytes:
+def palette_gpl(title: str, palette: Palette, names: list[str] | None = None) -> bytes:
     """Write a GIMP palette, which Inkscape and Krita read too."""
-    title = name.encode("unicode_escape").decode()  # a line break in a name must not end the line
     rows = [
-        f"{r:3d} {g:3d} {b:3d}\t{code}"
-        for (r, g, b), code in zip(palette.colors.tolist(), palette.hex, strict=True)
+        f"{r:3d} {g:3d} {b:3d}\t{label}"
+        for (r, g, b), label in zip(palette.colors.tolist(), labelled(palette, names), strict=True)
     ]
-    return "\n".join(["GIMP Palette", f"Name: {title}", "Columns: 8", "#", *rows, ""]).encode()
+    return _lines("GIMP Palette", f"Name: {_one_line(title)}", "Columns: 8", "#", *rows)
 
 
-def _entries(palette: Palette, clusters: Clusters) -> list[dict[str, Any]]:
+def palette_hex(palette: Palette) -> bytes:
+    """Write six digits a line and nothing else, as Lospec does."""
+    return _lines(*(code[1:] for code in palette.hex))
+
+
+def palette_txt(title: str, palette: Palette) -> bytes:
+    """Write a palette of Paint.NET, all of it opaque; that program shows the first 96 colours."""
+    head = ("paint.net Palette File", _one_line(title), f"Colors: {len(palette)}")
+    codes = (f"FF{code[1:].upper()}" for code in palette.hex)
+    return _lines(*(f"; {line}" for line in head), *codes)
+
+
+def palette_css(title: str, palette: Palette, names: list[str] | None = None) -> bytes:
+    """Write custom properties, `--<stem of the title>-<label>`, with the shares as comments."""
+    stem = re.sub("[^0-9A-Za-z_]+", "-", PurePosixPath(title).stem).strip("-") or "color"
+    told = zip(palette.hex, palette.percents, names or [""] * len(palette), strict=True)
+    rows = [
+        f"  --{stem}-{label}: {code}; /* {f'{share} {name}'.rstrip()} */"
+        for label, (code, share, name) in enumerate(told)
+    ]
+    about = _one_line(title).replace("*/", "*\\/")  # it must not end the comment
+    return _lines(f"/* {about} */", ":root {", *rows, "}")
+
+
+def labelled(palette: Palette, names: list[str] | None) -> list[str]:
+    """The codes of the colours, behind their names if they are to be told: two may have one name."""
+    if names is None:
+        return palette.hex
+    return [f"{name} {code}" for name, code in zip(names, palette.hex, strict=True)]
+
+
+def _entries(palette: Palette, clusters: Clusters, names: list[str] | None) -> list[dict[str, Any]]:
     centroids = np.round(clusters.centroids, 4).tolist()
     spreads = np.round(clusters.spreads, 4).tolist()
     shares = np.round(palette.shares, 8).tolist()
@@ -58,6 +135,7 @@ def _entries(palette: Palette, clusters: Clusters) -> list[dict[str, Any]]:
             "label": label,
             "rgb": palette.colors[label].tolist(),
             "hex": code,
+            **({"name": names[label]} if names else {}),
             "count": counts[label],
             "share": shares[label],
         }
@@ -78,6 +156,15 @@ def _entries(palette: Palette, clusters: Clusters) -> list[dict[str, Any]]:
         )
         for label, code in enumerate(palette.hex)
     ]
+
+
+def _lines(*lines: str) -> bytes:
+    return "".join(f"{line}\n" for line in lines).encode()
+
+
+def _one_line(title: str) -> str:
+    """A title whose line breaks do not end the line."""
+    return title.encode("unicode_escape").decode()
 
 
 def _json(value: Any) -> str:

@@ -7,6 +7,7 @@ What a file is, its content says where it can; only then its extension.
     ASEF                            Adobe swatch exchange, .ase (see `swatches`)
     GIMP Palette                    a GIMP palette, .gpl (see `palettetexts`)
     anything else, extension .act   Adobe colour table (see `swatches`)
+    other text, extension .css      custom properties of a style sheet (see `palettetexts`)
     { or [                          JSON: a palette of an earlier run, or a list of colours
     other text                      hexadecimal colours, one a line, .hex and .txt
     768 or 772 other bytes          Adobe colour table
@@ -23,20 +24,21 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.files.palettepictures import is_picture, picture_colors
-from pipeline.files.palettetexts import gpl_colors, hex_colors, json_colors, text_of
+from pipeline.files.palettetexts import css_colors, gpl_colors, hex_colors, json_colors, text_of
 from pipeline.files.swatches import ACT_SIZES, act_colors, ase_colors
 
 _MOST_COLORS = 65_536
 _MOST_BYTES = 32_000_000  # a palette JSON of 65,536 entries, with all that a run tells of each, has 23 MB
 _EXPECTED = {
     ".ase": "Adobe swatch exchange, which begins with 'ASEF'",
+    ".css": "CSS, with custom properties such as '--accent: #1a2b3c;'",
     ".bmp": "a BMP picture",
     ".gif": "a GIF picture",
     ".gpl": "a GIMP palette, whose first line is 'GIMP Palette'",
     ".json": "JSON, which begins with '{' or '['",
     ".png": "a PNG picture",
 }
-_ANY = "a palette (.gpl, .act, .ase, .hex, .txt, .json, or a picture: .png, .gif, .bmp)"
+_ANY = "a palette (.gpl, .act, .ase, .hex, .txt, .css, .json, or a picture: .png, .gif, .bmp)"
 _CONTROL = re.compile("[\x00-\x08\x0e-\x19\x1b-\x1f]")
 
 
@@ -105,6 +107,8 @@ def colors_of(data: bytes, extension: str) -> NDArray[np.uint8]:
     if extension == ".act":
         return _distinct(act_colors(data))
     readable = not _CONTROL.search(text)
+    if readable and extension == ".css":
+        return _distinct(css_colors(text))
     if readable and text.lstrip().startswith(("{", "[")):
         return _distinct(json_colors(text))
     if extension not in _EXPECTED:

@@ -1,4 +1,4 @@
-r"""Palettes written as text: GIMP's, hexadecimal colours, JSON.
+r"""Palettes written as text: GIMP's, hexadecimal colours, CSS, JSON.
 
 GIMP (https://developer.gimp.org/core/standards/gpl): after the line `GIMP Palette` come lines
 `Name: …`, `Columns: …`, comments that begin with #, and colours `r g b` from 0 to 255 with anything
@@ -8,6 +8,9 @@ Hexadecimal: a colour a line, 3, 6 or 8 digits with or without # before them; wh
 or a # that stands alone is a comment. Eight digits are RRGGBBAA, as on web pages, but AARRGGBB, as in
 Paint.NET, when a comment names paint.net, or when all such colours of the file begin with FF and not
 all end with it.
+
+CSS: the custom properties (`--any-name: #1a2b3c;`) whose values are colours of 3, 4, 6 or 8 digits,
+wherever they stand; other values are passed over, but for colours that are written as functions.
 
 JSON: an object with a list of `colors`, or that list alone. Each is an object with `rgb` or `hex`, as
 in the palettes that runs write, or a list of three numbers from 0 to 255, or a string as above, whose
@@ -28,6 +31,10 @@ from typing import Any, TypeGuard
 _HEX = re.compile(r"#?([0-9A-Fa-f]{8}|[0-9A-Fa-f]{6}|[0-9A-Fa-f]{3})")
 _COMMENT = re.compile(r"(?:;|//|#(?!\S)).*")
 _PAINT_NET = re.compile(r"\s*;.*paint\.net", re.IGNORECASE)
+_CSS_COMMENT = re.compile(r"/\*.*?(?:\*/|\Z)", re.DOTALL)
+_PROPERTY = re.compile(r"(?<![\w-])(--[\w-]+)\s*:\s*([^;{}]*)")
+_CSS_COLOR = re.compile("#([0-9A-Fa-f]{3,4}|[0-9A-Fa-f]{6}|[0-9A-Fa-f]{8})")
+_FUNCTION = re.compile(r"(?:rgba?|hsla?|hwb|lab|lch|oklab|oklch|color|color-mix)\(", re.IGNORECASE)
 _HEADING = re.compile(r"[^\d:][^:]*:")
 _ROW = re.compile(r"(\d{1,3})\s+(\d{1,3})\s+(\d{1,3})(?!\S)", re.ASCII)
 _ALPHA = re.compile(r"\s+(\d{1,3})(?!\S)", re.ASCII)
@@ -103,6 +110,27 @@ def hex_colors(text: str) -> Iterator[list[int]]:
         yield from _visible(digits[2:] + digits[:2] if alpha_first and len(digits) == 8 else digits)
 
 
+def css_colors(text: str) -> Iterator[list[int]]:
+    """Yield the colours of a style sheet's custom properties, [red, green, blue], 0..255.
+
+    Raises
+    ------
+    ValueError
+        When a property has digits that make no colour, or a colour that is a function.
+    """
+    for name, words in _PROPERTY.findall(_CSS_COMMENT.sub(" ", text)):
+        value = words.strip()
+        color = _CSS_COLOR.fullmatch(value)
+        if color:
+            yield from _visible(color[1])
+        elif value.startswith("#") or _FUNCTION.match(value):
+            raise ValueError(
+                f"{_shortened(name)}: expected a colour of 3, 4, 6 or 8 hexadecimal digits such as #1a2b3c, "
+                f"found {reprlib.repr(value)}; write it so, or give a palette of another kind "
+                "(.gpl, .act, .ase, .json, .png)"
+            )
+
+
 def json_colors(text: str) -> Iterator[list[int]]:
     """Yield the colours of a palette as JSON, [red, green, blue], 0..255.
 
@@ -135,12 +163,16 @@ def json_colors(text: str) -> Iterator[list[int]]:
 
 
 def _visible(digits: str) -> Iterator[list[int]]:
-    """Yield the colour that 3, 6 or 8 (RRGGBBAA) digits stand for, unless it is fully transparent."""
-    if len(digits) == 3:
+    """Yield the colour that 3, 4, 6 or 8 (RRGGBBAA) digits stand for, unless it is fully transparent."""
+    if len(digits) < 6:
         digits = "".join(digit * 2 for digit in digits)
     values = list(bytes.fromhex(digits))
     if values[3:] != [0]:
         yield values[:3]
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= 40 else f"{name[:39]}…"
 
 
 def _is_rgb(value: Any) -> TypeGuard[list[int]]:

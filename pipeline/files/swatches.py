@@ -16,6 +16,9 @@ through, kinds of block that are not known are passed over.
            to D65 by Bradford's matrix, to sRGB, and clipped
     CMYK   refused: which colour an ink gives, a printing profile says, and the file has none. The
            naive formula turns process cyan (about #00aeef in print) into #00ffff.
+
+What is written: a table of 772 bytes, filled up with black, none of it transparent; one group of RGB
+swatches, all of the kind that Adobe calls normal.
 """
 
 import struct
@@ -26,7 +29,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 ACT_SIZES = (768, 772)
-_COLOR = 0x0001
+_COLOR, _GROUP, _GROUP_END = 0x0001, 0xC001, 0xC002
+_NORMAL = 2  # neither global nor spot
+_NO_COLOR = 0xFFFF  # no place in the table
+_MOST_TITLE = 255
 _VALUES = {"RGB": 3, "GRAY": 1, "LAB": 3, "CMYK": 4}
 _FROM_D50 = np.array(  # Bradford's adaptation to D65: XYZ columns
     [
@@ -83,6 +89,44 @@ def ase_colors(data: bytes) -> list[list[int]]:
         values[lab] = _srgb_of_lab(values[lab])
     levels: list[list[int]] = np.floor(values * 255 + 0.5).astype(np.uint8).tolist()
     return levels
+
+
+def palette_act(colors: NDArray[np.uint8]) -> bytes:
+    """Write colours (k, 3) as a colour table.
+
+    Raises
+    ------
+    ValueError
+        When there are more than 256.
+    """
+    if len(colors) > 256:
+        raise ValueError(
+            f"expected at most 256 colours for an Adobe colour table (.act), found {len(colors)}; "
+            "ask for fewer, or for a swatch exchange file (.ase)"
+        )
+    return colors.tobytes().ljust(768, b"\0") + struct.pack(">HH", len(colors), _NO_COLOR)
+
+
+def palette_ase(title: str, colors: NDArray[np.uint8], names: list[str]) -> bytes:
+    """Write colours (k, 3) with their names as a swatch exchange file, in a group of this title."""
+    swatches = [
+        _block(
+            _COLOR, _coded(name) + b"RGB " + struct.pack(">3fH", *(level / 255 for level in color), _NORMAL)
+        )
+        for color, name in zip(colors.tolist(), names, strict=True)
+    ]
+    blocks = [_block(_GROUP, _coded(title[:_MOST_TITLE])), *swatches, _block(_GROUP_END)]
+    return b"ASEF" + struct.pack(">HHI", 1, 0, len(blocks)) + b"".join(blocks)
+
+
+def _block(kind: int, content: bytes = b"") -> bytes:
+    return struct.pack(">HI", kind, len(content)) + content
+
+
+def _coded(name: str) -> bytes:
+    """A name as swatch exchange has it: its length with the NUL at its end, and UTF-16."""
+    coded = name.encode("utf-16-be", "replace") + b"\0\0"
+    return struct.pack(">H", len(coded) // 2) + coded
 
 
 def _swatches(data: bytes) -> Iterator[_Swatch]:

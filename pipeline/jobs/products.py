@@ -11,11 +11,12 @@ from pipeline.color.counts import ColorCounts
 from pipeline.color.dither import dither
 from pipeline.color.mapping import Fit, paint, show
 from pipeline.color.metrics import Metrics
+from pipeline.color.names import css_names
 from pipeline.color.regions import draw_boundaries, find_regions, merge_specks
 from pipeline.color.shrinking import shrink_factor
 from pipeline.color.similarity import similarity
+from pipeline.errors import UnsupportedImage
 from pipeline.files import exports, png
-from pipeline.files.bars import palette_png
 from pipeline.files.geotags import NOTHING, Carried, carried_tags
 from pipeline.files.headers import Header
 from pipeline.files.images import Raster
@@ -118,16 +119,26 @@ class PaletteSource(NamedTuple):
 def palette_files(settings: Settings, path: str, kind: str, source: PaletteSource) -> list[Product]:
     """The files that a job wants of a palette, as `path` with an ending."""
     palette = source.fitted.palette
+    if "act" in settings.palettes and len(palette) > 256:  # one that is kept from before
+        raise UnsupportedImage(
+            f"{source.title}: expected at most 256 colours for a palette file of the format act, found "
+            f"{len(palette)}; leave act out of output.palette.formats"
+        )
+    names = css_names(palette.colors) if settings.names else None
     products = []
-    if "json" in settings.palettes:
-        clusters = describe_clusters(source.counts, source.fitted.labels, len(palette))
-        data = exports.palette_json(source.about, palette, clusters)
-        products.append(Product(kind, f"{path}.json", data))
-    if "gpl" in settings.palettes:
-        products.append(Product(f"{kind}_gpl", f"{path}.gpl", exports.palette_gpl(source.title, palette)))
-    if "png" in settings.palettes:
-        products.append(Product(f"{kind}_png", f"{path}.png", palette_png(palette)))
+    for ending in exports.FORMATS:
+        if ending == "json" and ending in settings.palettes:
+            products.append(Product(kind, f"{path}.json", palette_record(source, names)))
+        elif ending in settings.palettes:
+            data = exports.exported(ending, source.title, palette, names)
+            products.append(Product(f"{kind}_{ending}", f"{path}.{ending}", data))
     return products
+
+
+def palette_record(source: PaletteSource, names: list[str] | None) -> bytes:
+    """The JSON of a palette: all that is known of it."""
+    clusters = describe_clusters(source.counts, source.fitted.labels, len(source.fitted.palette))
+    return exports.palette_json(source.about, source.fitted.palette, clusters, names)
 
 
 def about_image(settings: Settings, key: str, counts: ColorCounts, fitted: Fit, clear: int) -> dict[str, Any]:

@@ -40,6 +40,7 @@ _OFF = {
     "quantize.scope": "image",
     "quantize.small_areas": 0.0,
     "output.overviews": False,
+    "output.palette.names": "none",
     "output.palette.tree": False,
     "output.preview": None,
     "output.ssim": False,
@@ -50,6 +51,7 @@ _OF_COLORS = (
     "quantize.alpha",
     "output.quantized.format",
     "output.palette.formats",
+    "output.palette.names",
     "output.palette.tree",
     "output.preview",
 )

@@ -77,6 +77,7 @@ class Settings(Lent):
     overviews: bool
     preview: int | None
     palettes: tuple[str, ...]
+    names: bool
     tree: bool
     ssim: bool
     regions_from: int | None
@@ -178,6 +179,7 @@ def settings_of(spec: JobSpec, recipe: str) -> Settings:
         overviews=spec.output.overviews,
         preview=spec.output.preview,
         palettes=tuple(sorted(set(spec.output.palette.formats))),
+        names=spec.output.palette.names != "none",
         tree=spec.output.palette.tree,
         ssim=spec.output.ssim,
         regions_from=spec.regions.min_area if spec.regions.wanted else None,

@@ -20,6 +20,7 @@ from pipeline.color.dither import dither
 from pipeline.color.mapping import Fit, fit_palette, lookup_of, paint_part
 from pipeline.color.metrics import Metrics, measure
 from pipeline.color.shrinking import shrink_factor
+from pipeline.files.exports import FORMATS
 from pipeline.files.objects import Place
 from pipeline.files.sources import changed, state_of
 from pipeline.files.windows import Window
@@ -133,7 +134,7 @@ def join_slabs(settings: Settings, task: JoinTask) -> Outcome:
     image, fitted, digest, slabs, parts, notes = task
     if state_of(settings.input_root / image.key) != image.stat:
         raise changed(image.key)
-    endings = [ending for ending in ("json", "gpl", "png") if ending in settings.palettes]
+    endings = [ending for ending in FORMATS if ending in settings.palettes]
     palettes = {ending: (image.scratch / f"palette.{ending}").read_bytes() for ending in endings}
     commit = commit_at(settings.output_root, settings.guard)
     carried = carried_for(settings, image.key, image.header)

@@ -45,6 +45,17 @@ class JobSpec(Section):
                     raise WrongKeyError(key, "quantize.method 'segment' knows no colours; leave this out")
         return self
 
+    @model_validator(mode="after")
+    def _tables_have_room(self) -> "JobSpec":
+        most = self.quantize.most_colors
+        if "act" in self.output.palette.formats and most > 256 and self.quantize.method != "segment":
+            raise WrongKeyError(
+                "output.palette.formats",
+                f"'act' holds at most 256 colours, and this job may find {most}; leave it out for 'ase', or "
+                "ask for fewer colours",
+            )
+        return self
+
     @field_validator("output")
     @classmethod
     def _apart_from_input(cls, output: Output, info: ValidationInfo) -> Output:

@@ -154,8 +154,8 @@ class Quantize(Section):
     palette: str | None = Field(
         default=None,
         validate_default=True,
-        description="The palette file of the method palette: .gpl, .act, .ase, .hex, .txt, .json, or an "
-        "image such as .png; relative to this file.",
+        description="The palette file of the method palette: .gpl, .act, .ase, .hex, .txt, .css, .json, or "
+        "an image such as .png; relative to this file.",
     )
     scope: Literal["image", "folder", "job"] = Field(
         default="image", description="What shares a palette: nothing, the images of a folder, or all."
@@ -247,6 +247,13 @@ class Quantize(Section):
                 f"the palette has {len(given)} colours, more than quantize.{most}, {getattr(self, most)}",
             )
         return self
+
+    @property
+    def most_colors(self) -> int:
+        """The most palette entries that an image can get."""
+        if self.palette_colors is not None:
+            return len(self.palette_colors)
+        return self.max_colors if self.method == "dynamic" or self.colors == "auto" else self.colors
 
     @cached_property
     def palette_colors(self) -> NDArray[np.uint8] | None:

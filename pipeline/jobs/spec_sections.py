@@ -23,7 +23,7 @@ ImageFormat = Literal[
     "pcd", "pixar", "spider", "sun", "xbm", "zarr",
 ]  # fmt: skip
 SavedFormat = Literal["png", "tiff", "none"]
-PaletteFormat = Literal["json", "gpl", "png"]
+PaletteFormat = Literal["json", "gpl", "png", "ase", "act", "hex", "txt", "css"]
 
 
 def as_number(value: Any) -> Any:
@@ -114,9 +114,14 @@ class PaletteFiles(Section):
     formats: list[PaletteFormat] = Field(
         default=["json"],
         description="Palette files to write: json (always; the full record), gpl (GIMP, Inkscape, Krita), "
-        "png (numbered bars, as long as the colours' shares).",
+        "png (numbered bars, as long as the colours' shares), ase (Adobe swatch exchange), act (Adobe colour "
+        "table, of up to 256 colours), hex (Lospec), txt (Paint.NET), css (custom properties).",
     )
-
+    names: Literal["none", "css"] = Field(
+        default="none",
+        description="Whether json, gpl, ase and css tell the colours' names: css, the name in CSS that looks "
+        "least different (CIEDE2000), or none.",
+    )
     tree: bool = Field(
         default=False, description="Whether the JSON of a dynamic palette tells the tree of its splits."
     )

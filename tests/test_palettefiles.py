@@ -597,7 +597,7 @@ def test_a_picture_cut_short_is_refused(refused, kind):
 def test_other_pictures_are_refused(refused, kind):
     text = refused(saved(noise(8, 8), kind), "a.jpg")
     assert text.startswith(
-        "expected a palette (.gpl, .act, .ase, .hex, .txt, .json, or a picture: .png, .gif, .bmp)"
+        "expected a palette (.gpl, .act, .ase, .hex, .txt, .css, .json, or a picture: .png, .gif, .bmp)"
     )
 
 

@@ -8,6 +8,7 @@ import numpy as np
 
 from pipeline.color import kernels
 from pipeline.color.clusters import describe_clusters
+from pipeline.color.codebook import Method
 from pipeline.color.counts import count_colors
 from pipeline.color.kmeans import KMeans
 from pipeline.color.mapping import fit_palette, paint, show
@@ -31,6 +32,15 @@ def warm_up(announce: Callable[[str], None] = lambda text: None) -> None:
             measure(counts, fitted.labels, fitted.palette.colors, fitted.squared_error)
             describe_clusters(counts, fitted.labels, colors)
             show(paint(levels, None, counts, fitted), fitted.palette.colors, None)
+
+
+def warm_up_for(method: Method, announce: Callable[[str], None]) -> None:
+    """Compile, or load, only the loops that palettes by this method need; see `announced`."""
+    with announced(announce):
+        count_colors(np.zeros((1 << 19, 1, 3), np.uint8))
+        counts = count_colors(np.arange(64 * 3, dtype=np.uint8).reshape(8, 8, 3))
+        fitted = fit_palette(counts, method)
+        describe_clusters(counts, fitted.labels, len(fitted.palette))
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from io import BytesIO
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
 
@@ -107,6 +107,18 @@ def carried_for(settings: Settings, key: str, header: Header) -> Carried:
     return carried_tags(settings.input_root / key)
 
 
+class Telling(Protocol):
+    """What is told of how a palette was found, and whether its tree is; of a job, its settings."""
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The method and what it was asked for."""
+
+    @property
+    def tree(self) -> bool:
+        """Whether the tree of a dynamic palette is told."""
+
+
 class PaletteSource(NamedTuple):
     """A palette with all that its files tell: title, head of the JSON, counts and their fit."""
 
@@ -141,7 +153,7 @@ def palette_record(source: PaletteSource, names: list[str] | None) -> bytes:
     return exports.palette_json(source.about, source.fitted.palette, clusters, names)
 
 
-def about_image(settings: Settings, key: str, counts: ColorCounts, fitted: Fit, clear: int) -> dict[str, Any]:
+def about_image(settings: Telling, key: str, counts: ColorCounts, fitted: Fit, clear: int) -> dict[str, Any]:
     """The head of an image's palette JSON. clear : its fully transparent pixels, which have a label too."""
     return {
         "image": key,
@@ -151,7 +163,7 @@ def about_image(settings: Settings, key: str, counts: ColorCounts, fitted: Fit, 
     }
 
 
-def about_fit(settings: Settings, counts: ColorCounts, fitted: Fit) -> dict[str, Any]:
+def about_fit(settings: Telling, counts: ColorCounts, fitted: Fit) -> dict[str, Any]:
     """What a palette JSON says of its fit."""
     findings = {name: value for name, value in fitted.findings.items() if name != "tree" or settings.tree}
     return {

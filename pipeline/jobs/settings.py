@@ -162,12 +162,7 @@ def settings_of(spec: JobSpec, recipe: str) -> Settings:
             int(wanted.background[5:7], 16),
         ),
         method=method_of(wanted),
-        about={
-            "method": wanted.method,
-            "color_space": "srgb" if wanted.method == "dynamic" else wanted.color_space,
-            "colors_asked": wanted.colors if numbered else None,
-            "seed": wanted.seed if numbered else None,
-        },
+        about=about_method(wanted),
         asked=wanted.colors if numbered else None,
         color_space=wanted.color_space,
         dither=wanted.dither,
@@ -188,6 +183,17 @@ def settings_of(spec: JobSpec, recipe: str) -> Settings:
         recipe=recipe,
         image_timeout=spec.compute.image_timeout,
     )
+
+
+def about_method(wanted: Quantize) -> dict[str, Any]:
+    """What palette files say of how a palette was found."""
+    numbered = wanted.method in ("kmeans", "minibatch")
+    return {
+        "method": wanted.method,
+        "color_space": "srgb" if wanted.method == "dynamic" else wanted.color_space,
+        "colors_asked": wanted.colors if numbered else None,
+        "seed": wanted.seed if numbered else None,
+    }
 
 
 def method_of(wanted: Quantize) -> Method:

@@ -73,6 +73,7 @@ def whole(site: Site, *arguments: str) -> dict[str, bytes]:
         "quantize.colors=300 output.quantized.format=tiff output.labels.format=tiff",
         "quantize.alpha=flatten quantize.background=#204060 quantize.colors=2",
         "quantize.dither=ordered output.labels.format=none",
+        "output.palette.formats=[json,ase,act,hex,txt,css] output.palette.names=css",
         "quantize.method=dynamic output.quantized.format=none",
         "quantize.method=minibatch quantize.refine=false",
         "quantize.scope=job output.preview=50",

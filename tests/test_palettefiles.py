@@ -260,6 +260,39 @@ def test_a_table_of_text_that_has_the_size_of_a_colour_table_is_text(read):
     assert len(read(text, "a.hex")) == 96
 
 
+# CSS
+
+CSS = """@charset "utf-8";
+/* --no: #123456; */
+:root{--red:#F00;--green : #00ff00 ; /* #0f0 */
+  --a-b_c: #0000FFff;--clear: #1230; --gap: 4px; --font: "A, B"; --of: var(--red); color: #999
+}
+@media (prefers-color-scheme: dark) { .x { --again: #ff0000; --last:
+#000 } }
+"""
+
+
+@pytest.mark.parametrize("ending", ["\n", "\r\n"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
+def test_custom_properties_are_read(read, ending, encoding):
+    assert read(CSS.replace("\n", ending).encode(encoding), "a.css") == [RED, GREEN, BLUE, BLACK]
+    assert read("--a:#fff", "A.CSS") == [WHITE]
+
+
+@pytest.mark.parametrize("value", ["#12345", "#ggg", "#", "rgb(1 2 3)", "HSL(1, 2%, 3%)", "oklch(1 2 3)"])
+def test_a_property_that_may_be_a_colour_is_not_passed_over(refused, value):
+    text = refused(f":root {{ --b: #fff; --a: {value}; }}", "a.css")
+    assert text.startswith("--a: expected a colour of 3, 4, 6 or 8 hexadecimal digits")
+    assert f"found '{value}'; write it so" in text
+    assert len(refused(f"--{'a' * 10_000}: {value + 'x' * 10_000}", "a.css")) < 400
+
+
+def test_a_style_sheet_without_colours_is_refused(refused):
+    for text in ("a { color: #fff }", "--a: 1px", "/* --a: #fff", "--a: #0000"):
+        assert refused(text, "a.css").startswith("expected at least one colour")
+    assert refused(b"\x00\x01", "a.css").startswith("expected CSS, with custom properties")
+
+
 # JSON
 
 

@@ -2,6 +2,8 @@
 
 import io
 import json
+from dataclasses import replace
+from typing import get_args
 
 import numpy as np
 import pytest
@@ -11,11 +13,15 @@ from PIL import Image
 from pipeline.color.counts import count_colors
 from pipeline.color.mapping import fit_palette
 from pipeline.color.metrics import measure
+from pipeline.color.names import css_names
+from pipeline.errors import UnsupportedImage
+from pipeline.files.exports import FORMATS
 from pipeline.files.headers import Header
 from pipeline.files.images import Raster
 from pipeline.files.sources import FileStat
 from pipeline.jobs.products import Mapped, make_products
 from pipeline.jobs.settings import settings_of
+from pipeline.jobs.spec_sections import PaletteFormat
 
 
 def make(tmp_path, pixels, alpha=None, **sections):
@@ -152,3 +158,32 @@ def test_few_colours_are_kept_exactly(tmp_path):
     assert (np.asarray(opened(files["quantized"]).convert("RGB")) == pixels).all()
     head = json.loads(files["palette"].data)
     assert (head["colors_asked"], head["colors_found"], head["inertia"]) == (50, 8, 0)
+
+
+ALL = ["json", *FORMATS[:0:-1]]
+
+
+def test_every_format_is_made_under_its_ending(tmp_path):
+    assert set(get_args(PaletteFormat)) == set(FORMATS)
+    files, _ = make(tmp_path, noise(8, 8), output={"palette": {"formats": ALL}})
+    made = [product.path for kind, product in files.items() if kind.startswith("palette")]
+    assert made == [f"palettes/a/b.jpg.{ending}" for ending in FORMATS]
+    alone, _ = make(tmp_path, noise(8, 8))
+    assert files["palette"] == alone["palette"]
+
+
+def test_names_are_told_where_there_is_room_and_change_nothing_else(tmp_path):
+    plain, result = make(tmp_path, noise(8, 8), output={"palette": {"formats": ALL}})
+    named, _ = make(tmp_path, noise(8, 8), output={"palette": {"formats": ALL, "names": "css"}})
+    changed = {kind for kind in plain if plain[kind] != named[kind]}
+    assert changed == {"palette", "palette_gpl", "palette_ase", "palette_css"}
+    names = css_names(result.fitted.palette.colors)
+    assert [entry["name"] for entry in json.loads(named["palette"].data)["colors"]] == names
+
+
+def test_a_palette_too_large_for_a_colour_table_is_the_images_failure(tmp_path):
+    """The job is refused before; a palette that was found by another job may still be used."""
+    settings = settings_of(job(tmp_path, quantize={"colors": 300}), "r")
+    _, result = make(tmp_path, noise(20, 20), quantize={"colors": 300, "init": "wu", "max_iter": 2})
+    with pytest.raises(UnsupportedImage, match=r"at most 256 colours .* found 300; leave act out"):
+        make_products(replace(settings, palettes=("act", "json")), result)

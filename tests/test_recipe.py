@@ -59,7 +59,7 @@ def test_a_job_of_before_differs_in_the_algorithm_alone() -> None:
         {"quantize": {"background": "#123456"}},
         {"output": {"palette": {"formats": ["json", "json"]}}},
         {"quantize": {"eps": 0, "small_areas": 0, "dither": "none", "scope": "image"}},
-        {"output": {"ssim": False, "palette": {"tree": False}}},
+        {"output": {"ssim": False, "palette": {"tree": False, "names": "none"}}},
         {"regions": {"min_area": 1, "table": "none", "boundaries": False}},
     ],
 )
@@ -70,6 +70,7 @@ def test_what_cannot_change_an_output_is_not_in_it(sections: dict[str, Any]) -> 
 @pytest.mark.parametrize(
     "sections",
     [
+        {"output": {"palette": {"names": "css"}}},
         {"quantize": {"colors": 17}},
         {"quantize": {"init": "wu"}},
         {"quantize": {"attempts": 2}},

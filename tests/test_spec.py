@@ -243,3 +243,39 @@ def test_the_spec_is_immutable(folder: Path) -> None:
     spec = load_spec(folder / "job.yaml")
     with pytest.raises(ValueError, match="frozen"):
         spec.quantize.colors = 3
+
+
+@pytest.mark.parametrize(
+    ("quantize", "most"),
+    [
+        ("{colors: 300}", 300),
+        ("{method: minibatch, colors: 257}", 257),
+        ("{method: dynamic, max_colors: 1000}", 1000),
+        ("{colors: auto, target: {mse: 3}, max_colors: 512}", 512),
+        ("{method: palette, palette: many.hex}", 300),
+    ],
+)
+def test_a_colour_table_is_refused_where_more_colours_may_come(
+    folder: Path, quantize: str, most: int
+) -> None:
+    (folder / "many.hex").write_text("".join(f"{code:06x}\n" for code in range(300)))
+    job = "input: {root: in}\noutput: {root: out, palette: {formats: [json, act]}}\nquantize: "
+    told = refused(f"{job}{quantize}\n")
+    assert "job.yaml:2:" in told
+    assert "output.palette.formats" in told
+    assert f"'act' holds at most 256 colours, and this job may find {most}; leave it out" in told
+
+
+@pytest.mark.parametrize(
+    "quantize",
+    [
+        "{colors: 256}",
+        "{method: dynamic}",
+        "{method: dynamic, colors: 300}",
+        "{method: segment, colors: 300}",
+    ],
+)
+def test_a_colour_table_is_taken_where_it_has_room(folder: Path, quantize: str) -> None:
+    job = "input: {root: in}\noutput: {root: out, palette: {formats: [json, act]}}\nquantize: "
+    (folder / "job.yaml").write_text(f"{job}{quantize}\n")
+    assert load_spec(folder / "job.yaml").output.palette.formats == ["json", "act"]

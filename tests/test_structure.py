@@ -229,7 +229,15 @@ HEAVY = ("numba", "dask", "distributed", "skimage", "zarr")
 
 
 @pytest.mark.parametrize(
-    "arguments", [("--help",), ("plan", "JOB"), ("status", "JOB"), ("run", "JOB"), ("verify", "JOB")]
+    "arguments",
+    [
+        ("--help",),
+        ("palette", "--help"),
+        ("plan", "JOB"),
+        ("status", "JOB"),
+        ("run", "JOB"),
+        ("verify", "JOB"),
+    ],
 )
 def test_what_needs_no_work_starts_without_the_heavy_libraries(tmp_path, arguments):
     """A run with nothing to do, too."""

@@ -220,11 +220,14 @@ def test_an_image_all_transparent_is_refused():
 @pytest.mark.parametrize(
     ("image", "shown"),
     [
-        (np.zeros((4, 5), np.uint8), r"found shape \(4, 5\) of uint8"),
+        (np.zeros(4, np.uint8), r"found shape \(4,\) of uint8"),
+        (np.zeros((4, 5), np.uint16), r"found shape \(4, 5\) of uint16; scale it to 8 bits"),
         (np.zeros((4, 5, 2), np.uint8), r"found shape \(4, 5, 2\) of uint8"),
         (np.zeros((4, 5, 5), np.uint8), r"found shape \(4, 5, 5\) of uint8"),
         (np.zeros((1, 4, 5, 3), np.uint8), r"found shape \(1, 4, 5, 3\) of uint8"),
-        (np.zeros((4, 5, 3)), r"found shape \(4, 5, 3\) of float64"),
+        (np.zeros((4, 5, 2)), r"found shape \(4, 5, 2\) of float64"),
+        (np.full((4, 5, 3), 1.5), r"expected floats from 0 to 1, found values from 1\.5 to 1\.5"),
+        (np.full((4, 5, 3), -np.inf), r"expected floats from 0 to 1, found values from -inf"),
         (np.zeros((4, 5, 3), np.uint16), r"found shape \(4, 5, 3\) of uint16"),
         (np.zeros((4, 5, 3), bool), r"found shape \(4, 5, 3\) of bool"),
         ([[[1, 2, 3]]], r"found shape \(1, 1, 3\) of int64"),
@@ -279,10 +282,10 @@ def test_quantizing_in_many_threads_at_once_is_right():
 
 
 def test_the_public_name_is_the_quantizers():
-    from pipeline.color import quantizer
+    from pipeline.library import quantized, quantizer
 
     assert pipeline.quantize is quantizer.quantize
-    assert pipeline.Quantized is quantizer.Quantized
+    assert pipeline.Quantized is quantized.Quantized
     with pytest.raises(AttributeError, match="no attribute 'quantise'"):
         pipeline.quantise  # noqa: B018
 

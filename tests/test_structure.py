@@ -19,6 +19,7 @@ ORDER = (
     "pipeline.errors",
     "pipeline.color",
     "pipeline.files",
+    "pipeline.library",
     "pipeline.jobs",
     "pipeline.views",
     "cli",
@@ -29,7 +30,7 @@ ONLY = {
     "PIL": r"pipeline\.files\..*",
     "click": r"cli",
     "asyncssh": r"pipeline\.jobs\.clusters\.ssh",
-    "dask": r"pipeline\.jobs\.clusters\..*",
+    "dask": r"pipeline\.jobs\.clusters\..*|pipeline\.library\.chunks",
     "dask_jobqueue": r"pipeline\.jobs\.clusters\.batch",
     "dask_kubernetes": r"pipeline\.jobs\.clusters\.kubernetes",
     "distributed": r"pipeline\.jobs\.(workers|clusters\..*)",
@@ -37,14 +38,16 @@ ONLY = {
     "imagecodecs": r"pipeline\.files\..*",
     "msgspec": r"pipeline\.files\.exports|pipeline\.jobs\.(manifest|records|slabpictures|statcache|tasks)",
     "numba": r"pipeline\.color\..*",
-    "numpy": r"pipeline\.(color|files)\..*"
+    "numpy": r"pipeline\.(color|files|library)\..*"
     r"|pipeline\.jobs\.(canvas|handover|previews|products|rasterlabels|rastertasks|settings|sharing|slabpictures|slabtasks|spec_quantize|tasks)",
     "psutil": r"pipeline\.jobs\.(processes|routes)",
     "pydantic": r"pipeline\.jobs\.spec.*",
     "pyvips": r"pipeline\.files\..*",
     "skimage": r"pipeline\.color\.(regions|similarity)|pipeline\.files\.swatches",
+    "sklearn": r"pipeline\.library\.estimator",
     "tifffile": r"pipeline\.files\..*",
     "tqdm": r"pipeline\.views\.terminal",
+    "xarray": r"pipeline\.library\.labelled",
     "yaml": r"pipeline\.jobs\.yaml_places",
     "zarr": r"pipeline\.files\.zarrs",
     "zlib_ng": r"pipeline\.files\.png",
@@ -63,6 +66,7 @@ IMPORTED_AS = {
     "pyvips[binary]": ("pyvips",),
     "pyyaml": ("yaml",),
     "scikit-image": ("skimage",),
+    "scikit-learn": ("sklearn",),
     "zlib-ng": ("zlib_ng",),
 }
 
@@ -142,7 +146,8 @@ def test_imports_go_one_way():
 def test_the_package_itself_imports_only_when_asked():
     assert [str(found) for found in OURS if found.by == "pipeline" and found.top and not found.typing] == []
     assert {found.of for found in OURS if found.by == "pipeline"} <= {
-        *(f"pipeline.color.{name}" for name in ("opencv", "quantizer", "rasters")),
+        *(f"pipeline.color.{name}" for name in ("opencv", "rasters")),
+        *(f"pipeline.library.{name}" for name in ("estimator", "palettes", "quantized", "quantizer")),
         "pipeline.files.palettefiles",
     }
 
@@ -175,7 +180,7 @@ def test_who_may_import(package):
 
 
 def test_slow_packages_are_imported_when_they_are_needed():
-    slow = ("asyncssh", "dask", "distributed", "skimage", "fsspec", "zarr")
+    slow = ("asyncssh", "dask", "distributed", "skimage", "fsspec", "xarray", "zarr")
     assert [str(found) for found in FOREIGN if found.top and found.of.startswith(slow)] == []
 
 

@@ -78,7 +78,7 @@ def kmeans(
     require_whole("attempts", attempts, 1, 100)
     start = _start_of(flags, best_labels, len(points), k)
     stop = _stop_of(criteria)
-    if points.shape[1] == 3 and _are_levels(points):
+    if points.shape[1] == 3 and are_levels(points):
         colors = points.astype(np.uint8)
         init = start if isinstance(start, str) else _means(colors, start, k)
         return _of_colors(colors, KMeans(k, init, attempts, tol=0.0, seed=seed, **stop))
@@ -124,7 +124,8 @@ def _refuse_fewer(found: int, k: int) -> None:
         raise ValueError(f"expected {k} distinct points or more, found {found}")
 
 
-def _are_levels(points: NDArray[Any]) -> bool:
+def are_levels(points: NDArray[Any]) -> bool:
+    """Whether all values are whole numbers from 0 to 255."""
     if points.dtype == np.uint8:
         return True
     return bool((points >= 0).all() and (points <= 255).all() and (points == np.floor(points)).all())

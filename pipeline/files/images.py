@@ -151,7 +151,7 @@ def decode(
     with opened(BytesIO(source.data), source.name, formats, max_pixels) as (image, warned):
         header = header_of(image, len(source.data))
         color, cover, header, notes = _decoded(image, header)
-        pixels, opacity = _array(color), None if cover is None else np.array(cover)
+        pixels, opacity = array_of(color), None if cover is None else np.array(cover)
         notes += tuple(f"Pillow: {text}" for text in dict.fromkeys(warned))
     if opacity is not None and alpha == "flatten":
         if flatten(pixels, opacity, background):
@@ -239,7 +239,7 @@ def _frame_note(image: ImageFile.ImageFile, header: Header) -> tuple[str, ...]:
     return pages_note(header)
 
 
-def _array(image: Image.Image) -> NDArray[np.uint8]:
+def array_of(image: Image.Image) -> NDArray[np.uint8]:
     """Copy an RGB picture into a (height, width, 3) array, by bands.
 
     `np.asarray(image)` would hold every pixel twice while it joins its pieces.

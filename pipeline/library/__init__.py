@@ -1,0 +1,1 @@
+"""What Python programs call: images of any kind in, results that a notebook can show."""

@@ -158,7 +158,7 @@ def test_the_main_job_runs_and_has_nothing_to_do_then(desk):
     assert (result.exit_code, "0 done" in result.stderr) == (0, True)
 
 
-@pytest.mark.parametrize("name", ["pipeline", "pipeline.color.quantizer"])
+@pytest.mark.parametrize("name", ["pipeline", "pipeline.library.quantizer"])
 def test_docstrings_show_what_happens(name):
     module = importlib.import_module(name)
     found = doctest.testmod(module)

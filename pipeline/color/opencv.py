@@ -66,6 +66,27 @@ def kmeans(
     ------
     ValueError
         If there are fewer distinct points than clusters, or data or an argument is not as above.
+
+    Notes
+    -----
+    Steps are Lloyd's [1]_ on counted colours; starts are OpenCV's, random or k-means++ [2]_, of which the
+    best of `attempts` is taken.
+
+    References
+    ----------
+    .. [1] S. Lloyd, "Least squares quantization in PCM", IEEE Transactions on Information Theory 28(2), 1982.
+    .. [2] D. Arthur and S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from pipeline import kmeans
+    >>> pixels = np.float32([[0, 0, 0], [2, 2, 2], [250, 0, 0]])
+    >>> compactness, labels, centers = kmeans(pixels, 2)
+    >>> compactness, sorted(centers.tolist())
+    (6.0, [[1.0, 1.0, 1.0], [250.0, 0.0, 0.0]])
+    >>> bool(labels[0] == labels[1] != labels[2])
+    True
     """
     points = np.asarray(data)
     if points.ndim != 2 or not points.size:

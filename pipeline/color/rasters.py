@@ -84,16 +84,31 @@ def segment(
         refined: that takes up to 0.8 % off the inertia and doubles the time; beyond, batches are
         as good to about 0.1 %.
 
+    Returns
+    -------
+    Segmented
+        Labels, the largest cluster first, and centres in the raster's own units.
+
     Raises
     ------
     ValueError
         If the raster has another shape or type, infinite values, values beyond 1e140 or bands whose
         range is below 1e-140, or no pixel with data.
 
+    Notes
+    -----
+    Mini-batch k-means [1]_, started by greedy k-means++ on a sample [2]_. Of the pixels of a batch one is
+    drawn from each of as many stretches of the raster, so that no batch is of one place only.
+
+    References
+    ----------
+    .. [1] D. Sculley, "Web-scale k-means clustering", WWW 2010.
+    .. [2] D. Arthur and S. Vassilvitskii, "k-means++: the advantages of careful seeding", SODA 2007.
+
     Examples
     --------
     >>> import numpy as np
-    >>> from pipeline.color.rasters import segment
+    >>> from pipeline import segment
     >>> raster = np.array([[1.0, 1.5, 900.0], [1.25, np.nan, 900.0]], np.float32)
     >>> found = segment(raster, clusters=2, scale="none")
     >>> found.labels.tolist(), found.centers.tolist(), found.inertia

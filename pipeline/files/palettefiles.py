@@ -60,6 +60,18 @@ def read_palette(path: Path | str) -> NDArray[np.uint8]:
     ValueError
         When there is no such file, or it cannot be read, is none of these, is damaged, or has no
         colour or too many. The message tells the path, what was expected and found, and what to do.
+
+    Examples
+    --------
+    >>> from pathlib import Path
+    >>> from tempfile import TemporaryDirectory
+    >>> from pipeline import read_palette
+    >>> with TemporaryDirectory() as folder:
+    ...     path = Path(folder) / "brand.hex"
+    ...     _ = path.write_text("#ff8000", encoding="ascii")
+    ...     colors = read_palette(path)
+    >>> colors.tolist()
+    [[255, 128, 0]]
     """
     path = Path(path)
     where = str(path).encode("utf-8", "backslashreplace").decode()

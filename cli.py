@@ -127,6 +127,8 @@ def run(job: Path, overrides: tuple[str, ...], dry_run: bool, verbose: bool, **g
     with _reported(reports, job, given["shard"] or "") as report:
         spec, options = _read(job, overrides, **given)
         summary = _run(spec, options, limits, verbose=verbose, **watch)
+        if spec.output.report and options.shard is None and summary.signal is None:
+            _renew_report(spec, bool(summary.changed))
         report.end(summary, summary.exit_code)
     sys.exit(summary.exit_code)
 
@@ -252,6 +254,25 @@ def merge(job: Path, overrides: tuple[str, ...]) -> None:
     spec, _ = _read(job, overrides)
     merged = merge_parts(tree_of(spec), _tell)
     click.echo(f"{merged.parts} parts with {merged.records} images merged", err=True)
+    if spec.output.report:
+        _renew_report(spec, merged.parts > 0)
+
+
+@main.command()
+@_JOB
+@_SET
+def report(job: Path, overrides: tuple[str, ...]) -> None:
+    """Write the report of what is recorded: report/index.html, a gallery for a browser.
+
+    It has thumbnails of what was done with `output.report: true`, with which each run writes it, too.
+    """
+    from pipeline.jobs.tree import tree_of
+    from pipeline.views.report import write_report
+
+    spec, _ = _read(job, overrides)
+    tree = tree_of(spec)
+    shown = write_report(tree, spec, _tell)
+    click.echo(f"{tree.outputs / 'report' / 'index.html'} shows {shown} images", err=True)
 
 
 @main.command()
@@ -270,7 +291,8 @@ def prune(job: Path, overrides: tuple[str, ...], dry_run: bool, max_delete: int)
     from pipeline.jobs import leftovers
     from pipeline.views.terminal import plain
 
-    found = _survey(*_read(job, overrides))
+    spec, options = _read(job, overrides)
+    found = _survey(spec, options)
     left = leftovers.find_leftovers(found)
     files = list(left.files())
     if not dry_run and len(files) > max_delete:
@@ -282,6 +304,8 @@ def prune(job: Path, overrides: tuple[str, ...], dry_run: bool, max_delete: int)
         click.echo(plain(path))
     removed = 0 if dry_run or not len(left) else leftovers.prune(found, left, _tell)
     click.echo(f"{len(left.orphans)} orphans, {len(left.strays)} strays, {removed} files removed", err=True)
+    if spec.output.report and left.orphans and not dry_run:
+        _renew_report(spec, changed=True)
 
 
 _PALETTES = """\b
@@ -400,6 +424,16 @@ def init(images: Path, job: Path, output: Path | None) -> None:
 
 def _tell(text: str) -> None:
     click.echo(text, err=True)
+
+
+def _renew_report(spec: "JobSpec", changed: bool) -> None:
+    """Write the report if something has changed, or a killed run has not come to it."""
+    from pipeline.jobs.tree import tree_of
+    from pipeline.views.report import is_current, write_report
+
+    tree = tree_of(spec)
+    if changed or not is_current(tree):
+        write_report(tree, spec, _tell)
 
 
 def _read(job: Path, overrides: tuple[str, ...], **given: Any) -> "tuple[JobSpec, Options]":

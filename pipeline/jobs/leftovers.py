@@ -22,7 +22,17 @@ from pipeline.jobs.plan import Orphan
 from pipeline.jobs.survey import Survey
 from pipeline.jobs.tree import Tree
 
-WINGS = ("quantized", "labels", "palettes", "centers", "previews", "regions", "boundaries", "shared")
+WINGS = (
+    "quantized",
+    "labels",
+    "palettes",
+    "centers",
+    "previews",
+    "regions",
+    "boundaries",
+    "shared",
+    "report/thumbs",  # the rest of the report is no image's output
+)
 _PLACES = (*WINGS, "previews/original", "previews/quantized")
 """Where outputs lie that are named by an image's key."""
 
@@ -128,8 +138,7 @@ def inside(root: Place, path: str) -> Place:
     if (
         "\0" in path
         or ".." in parts
-        or len(parts) < 2
-        or parts[0] not in WINGS
+        or not _is_in_wing(parts)
         or (isinstance(full, Path) and not _is_below(full.parent, root))
     ):
         raise OutputError(
@@ -137,6 +146,11 @@ def inside(root: Place, path: str) -> Place:
             "was changed by hand or comes from elsewhere: restore it, or delete it and run again"
         )
     return full
+
+
+def _is_in_wing(parts: tuple[str, ...]) -> bool:
+    wings = (tuple(wing.split("/")) for wing in WINGS)
+    return any(parts[: len(wing)] == wing and len(parts) > len(wing) for wing in wings)
 
 
 def _forget(tree: Tree, images: set[str]) -> None:
@@ -194,7 +208,8 @@ def _output_files(root: Place) -> Iterator[str]:
     """The files below the output folders, by path relative to the root."""
     if isinstance(root, ObjectPath):
         with suppress(FileNotFoundError):
-            yield from (name for name, _ in root.walk() if name.partition("/")[0] in WINGS)
+            wings = tuple(f"{wing}/" for wing in WINGS)
+            yield from (name for name, _ in root.walk() if name.startswith(wings))
         return
     for wing in WINGS:
         for folder, _, names in os.walk(f"{root}/{wing}"):

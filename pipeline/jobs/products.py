@@ -25,6 +25,7 @@ from pipeline.jobs.canvas import Canvas
 from pipeline.jobs.previews import Previews, Product, preview_files
 from pipeline.jobs.records import RegionFacts
 from pipeline.jobs.settings import Settings
+from pipeline.jobs.thumbnails import Thumbnails, thumbnail
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,6 +57,8 @@ def make_products(settings: Settings, result: Mapped) -> Made:
     products = _pictures(settings, result, labels, shown)
     if settings.preview:
         products += _previews(settings.preview, result, shown)
+    if settings.thumbnail:
+        products.append(_thumbnail(result, labels, shown))
     clear = int((result.raster.alpha == 0).sum()) if result.raster.alpha is not None else 0
     about = about_image(settings, result.key, result.counts, result.fitted, clear)
     source = PaletteSource(result.key, about, result.counts, result.fitted)
@@ -98,6 +101,14 @@ def _previews(side: int, result: Mapped, shown: NDArray[Any]) -> list[Product]:
     shrinking.add_image(0, 0, result.raster.pixels, result.raster.alpha)
     shrinking.add_quantized(shown, result.fitted.palette.colors, result.raster.alpha)
     return preview_files(result.key, [shrinking.arrays], height, width, shrinking.factor)
+
+
+def _thumbnail(result: Mapped, labels: NDArray[Any], shown: NDArray[Any]) -> Product:
+    height, width = labels.shape
+    small = Thumbnails(0, height, height, width)
+    small.add_image(0, 0, result.raster.pixels, result.raster.alpha)
+    small.add_labels(labels, shown, result.fitted.palette.colors, result.raster.alpha)
+    return thumbnail(result.key, [small.arrays], height, width)
 
 
 def carried_for(settings: Settings, key: str, header: Header) -> Carried:

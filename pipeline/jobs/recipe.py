@@ -43,6 +43,7 @@ _OFF = {
     "output.palette.names": "none",
     "output.palette.tree": False,
     "output.preview": None,
+    "output.report": False,
     "output.ssim": False,
 }
 """What has no effect and is left out, so that recipes of before these keys are recipes still."""
@@ -54,6 +55,7 @@ _OF_COLORS = (
     "output.palette.names",
     "output.palette.tree",
     "output.preview",
+    "output.report",
 )
 """What is of no account where there are no colours."""
 

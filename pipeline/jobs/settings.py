@@ -76,6 +76,7 @@ class Settings(Lent):
     pictures: dict[str, str]
     overviews: bool
     preview: int | None
+    thumbnail: bool
     palettes: tuple[str, ...]
     names: bool
     tree: bool
@@ -173,6 +174,7 @@ def settings_of(spec: JobSpec, recipe: str) -> Settings:
         },
         overviews=spec.output.overviews,
         preview=spec.output.preview,
+        thumbnail=spec.output.report,
         palettes=tuple(sorted(set(spec.output.palette.formats))),
         names=spec.output.palette.names != "none",
         tree=spec.output.palette.tree,

@@ -7,6 +7,7 @@
 What is handed on lies in the folder that is the run's own, see `parted`.
 """
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import lru_cache
 from typing import Any, NamedTuple
@@ -29,7 +30,7 @@ from pipeline.jobs.canvas import Canvas, Part
 from pipeline.jobs.handover import handed, keep, keep_bytes
 from pipeline.jobs.memory import release_memory
 from pipeline.jobs.pictureparts import keep_parts, publish, stage_file, stage_pictures
-from pipeline.jobs.previews import Previews, preview_files
+from pipeline.jobs.previews import Previews, Product, preview_files
 from pipeline.jobs.products import (
     PaletteSource,
     about_image,
@@ -41,6 +42,7 @@ from pipeline.jobs.slabs import Slab
 from pipeline.jobs.slabtasks import Large, SlabTask, add_counts, counts_path, patches
 from pipeline.jobs.statcache import FileState
 from pipeline.jobs.tasks import Outcome, facts_of, record_of, refuse_too_many
+from pipeline.jobs.thumbnails import Thumbnails, thumbnail
 
 
 class Fitted(NamedTuple):
@@ -109,7 +111,8 @@ def map_slab(settings: Settings, task: SlabTask, canvas: Canvas) -> dict[str, Pa
     labels = np.empty((slab.height, image.layout.width), lookup.dtype)
     shown = labels if settings.dither == "none" else np.empty_like(labels)
     alpha = np.empty(labels.shape, np.uint8) if canvas.half or canvas.clear else None
-    previews = _previews(settings, image, slab)
+    previews, small = _previews(settings, image, slab), _thumbnails(settings, image, slab)
+    copies = [copy for copy in (previews, small) if copy is not None]
     for patch, _ in patches(settings, task):
         place = _place(patch.window, slab)
         painted = np.empty(patch.pixels.shape[:2], lookup.dtype)
@@ -119,11 +122,14 @@ def map_slab(settings: Settings, task: SlabTask, canvas: Canvas) -> dict[str, Pa
             shown[place] = dither(patch.pixels, patch.alpha, canvas.colors, settings.dither)
         if alpha is not None and patch.alpha is not None:
             alpha[place] = patch.alpha
-        if previews is not None:
-            previews.add_image(patch.window.row, patch.window.col, patch.pixels, patch.alpha)
+        for copy in copies:
+            copy.add_image(patch.window.row, patch.window.col, patch.pixels, patch.alpha)
     if previews is not None:
         previews.add_quantized(shown, canvas.colors, alpha)
         keep(image.scratch / f"previews-{slab.number}.npz", **previews.arrays)
+    if small is not None:
+        small.add_labels(labels, shown, canvas.colors, alpha)
+        keep(image.scratch / f"thumbnails-{slab.number}.npz", **small.arrays)
     last = slab.row + slab.height == image.layout.height
     parts = canvas.encode(labels, shown, alpha, first=slab.row == 0, last=last)
     return keep_parts(image.scratch, slab.number, parts)
@@ -139,12 +145,8 @@ def join_slabs(settings: Settings, task: JoinTask) -> Outcome:
     commit = commit_at(settings.output_root, settings.guard)
     carried = carried_for(settings, image.key, image.header)
     outputs = stage_pictures(commit, image.key, fitted.canvas, parts, carried, settings.overviews)
-    if settings.preview is not None:
-        sums = [handed(image.scratch / f"previews-{slab.number}.npz") for slab in slabs]
-        height, width = image.layout.height, image.layout.width
-        factor = shrink_factor(height, width, settings.preview)
-        for product in preview_files(image.key, sums, height, width, factor):
-            outputs[product.kind] = stage_file(commit, image.key, product.path, product.data)
+    for product in _small_copies(settings, image, slabs):
+        outputs[product.kind] = stage_file(commit, image.key, product.path, product.data)
     for ending, data in palettes.items():
         kind = "palette" if ending == "json" else f"palette_{ending}"
         outputs[kind] = stage_file(commit, image.key, f"palettes/{image.key}.{ending}", data)
@@ -152,6 +154,18 @@ def join_slabs(settings: Settings, task: JoinTask) -> Outcome:
     record = record_of(settings, image.key, fitted.fit, fitted.metrics, outputs)
     record = msgspec.structs.replace(record, input=facts_of(digest, image.header), notes=notes)
     return Outcome(record, FileState(*image.stat, digest))
+
+
+def _small_copies(settings: Settings, image: Large, slabs: list[Slab]) -> Iterator[Product]:
+    """Previews and thumbnail, from the sums of all slabs."""
+    height, width = image.layout.height, image.layout.width
+    if settings.preview is not None:
+        sums = [handed(image.scratch / f"previews-{slab.number}.npz") for slab in slabs]
+        factor = shrink_factor(height, width, settings.preview)
+        yield from preview_files(image.key, sums, height, width, factor)
+    if settings.thumbnail:
+        sums = [handed(image.scratch / f"thumbnails-{slab.number}.npz") for slab in slabs]
+        yield thumbnail(image.key, sums, height, width)
 
 
 @lru_cache(maxsize=1)  # a worker paints many slabs by it
@@ -165,6 +179,12 @@ def _previews(settings: Settings, image: Large, slab: Slab) -> Previews | None:
         return None
     height, width = image.layout.height, image.layout.width
     return Previews(slab.row, slab.height, width, shrink_factor(height, width, settings.preview))
+
+
+def _thumbnails(settings: Settings, image: Large, slab: Slab) -> Thumbnails | None:
+    if not settings.thumbnail:
+        return None
+    return Thumbnails(slab.row, slab.height, image.layout.height, image.layout.width)
 
 
 def _place(window: Window, slab: Slab) -> tuple[slice, slice]:

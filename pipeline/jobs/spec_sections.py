@@ -155,6 +155,11 @@ class Output(Section):
         description="Largest side, in pixels, of small copies of each image and its quantized image, in "
         "previews/. null: none are written.",
     )
+    report: bool = Field(
+        default=False,
+        description="Whether runs write a report, report/index.html: a gallery of all images for a browser, "
+        "with thumbnails of original, quantized image and segments.",
+    )
     ssim: bool = Field(
         default=False,
         description="Whether the structural similarity of image and quantized image is measured too; it "

@@ -28,7 +28,11 @@ class Summary:
 
     reasons : images by the reason of their decision. failing : those that were left alone because
     they must fail again. damaged : unreadable lines of the manifest or journal. signal, over : see `Stop`.
+<<<<<<< HEAD
     pixels : of the images that were done. seen : whether the run came to know what there is to do.
+=======
+    pixels : of the images that were done. changed : the images that something came of.
+>>>>>>> e38a48a (Make thumbnails on workers and write the report with runs: segpipe report, output.report)
     """
 
     reasons: dict[str, int]
@@ -44,7 +48,11 @@ class Summary:
     signal: int | None = None
     over: bool = False
     pixels: int = 0
+<<<<<<< HEAD
     seen: bool = True
+=======
+    changed: list[str] = field(default_factory=list)
+>>>>>>> e38a48a (Make thumbnails on workers and write the report with runs: segpipe report, output.report)
 
     @classmethod
     def of(cls, found: Survey) -> "Summary":
@@ -72,6 +80,7 @@ class Summary:
 
     def count(self, record: Record) -> None:
         """Take in what came of one image."""
+        self.changed.append(record.image)
         self.done += record.status == "done"
         if record.status == "done" and record.input is not None:
             self.pixels += (record.input.width or 0) * (record.input.height or 0)
@@ -120,6 +129,7 @@ def write_runlog(state: Place, spec: JobSpec, summary: Summary, started: int) ->
         "unchanged": summary.unchanged,
         "left": summary.left,
         "orphans": len(summary.orphans),
+        "pixels": summary.pixels,
         "reasons": summary.reasons,
         "versions": {
             "segpipe": __version__,
@@ -129,6 +139,8 @@ def write_runlog(state: Place, spec: JobSpec, summary: Summary, started: int) ->
         },
         "job": spec.model_dump(mode="json"),
     }
+    if spec.output.report:  # which shows them; of others the record stays small
+        content["changed"] = sorted(summary.changed)
     write_whole(_new_name(state / "runs", stamp), json.dumps(content, indent=1).encode() + b"\n")
 
 

@@ -24,18 +24,21 @@ Palette = list[dict[str, Any]]
 
 
 def page_of(
-    number: int, records: Sequence[Record], known: bytes, palette_of: Callable[[Record], Palette]
+    number: int,
+    records: Sequence[Record],
+    known: bytes,
+    palettes_of: Callable[[Sequence[Record]], list[Palette]],
 ) -> tuple[bytes, list[str]]:
     """A page's content, and the bars of its images for the index.
 
-    known : the page as it was, or nothing. palette_of : reads a record's palette.
+    known : the page as it was, or nothing. palettes_of : reads the palettes of some records.
     """
     lines = b"".join(map(to_line, records))
     digest = hashlib.sha256(b"%d\n%d\n%b" % (_FORM, number, lines)).hexdigest()
     head = _head(known)
     if head.get("records") == digest:
         return known, head["bars"]
-    palettes = [palette_of(record) for record in records]
+    palettes = palettes_of(records)
     bars = [_bar(palette) for palette in palettes]
     rows = [_row(record, palette) for record, palette in zip(records, palettes, strict=True)]
     told = _script({"records": digest, "bars": bars})

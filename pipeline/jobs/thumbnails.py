@@ -1,0 +1,65 @@
+"""Strips that the report shows: original, quantized image and segments, from their rows in any order."""
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from pipeline.color.falsecolors import false_colors
+from pipeline.color.mapping import show
+from pipeline.color.shrinking import Shrinking, join_shrunk, shrink_factor
+from pipeline.files.strips import webp_strip
+from pipeline.jobs.previews import Previews, Product
+
+FOLDER = "report/thumbs"
+_SIDE = 360  # pixels, at most, of each of the three
+_ROWS_AT_ONCE = 256
+
+
+class Thumbnails:
+    """The small copies of some rows of an image: what `thumbnail` makes a strip of.
+
+    height : of the rows, of which `row` is the first. whole : height of the image.
+    """
+
+    def __init__(self, row: int, height: int, whole: int, width: int) -> None:
+        factor = shrink_factor(whole, width, _SIDE)
+        self._row = row
+        self._pictures = Previews(row, height, width, factor)
+        self._segments = Shrinking(row, height, width, factor)
+
+    def add_image(
+        self, row: int, column: int, pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None
+    ) -> None:
+        """Take in a window of the image."""
+        self._pictures.add_image(row, column, pixels, alpha)
+
+    def add_labels(
+        self,
+        labels: NDArray[Any],
+        shown: NDArray[Any],
+        colors: NDArray[np.uint8],
+        alpha: NDArray[np.uint8] | None,
+    ) -> None:
+        """Take in all rows of the label map, and of the places in the palette that are shown."""
+        self._pictures.add_quantized(shown, colors, alpha)
+        segments = false_colors(len(colors))
+        for top in range(0, len(labels), _ROWS_AT_ONCE):
+            part = slice(top, top + _ROWS_AT_ONCE)
+            cover = None if alpha is None else alpha[part]
+            self._segments.add(self._row + top, 0, show(labels[part], segments, None), cover)
+
+    @property
+    def arrays(self) -> dict[str, NDArray[Any]]:
+        """What `thumbnail` makes a file of."""
+        return self._pictures.arrays | {"segments": self._segments.sums}
+
+
+def thumbnail(key: str, parts: list[dict[str, NDArray[Any]]], height: int, width: int) -> Product:
+    """The strip of an image from those of its rows."""
+    factor = shrink_factor(height, width, _SIDE)
+    pictures = [
+        join_shrunk([(int(part["first"]), part[kind]) for part in parts], height, width, factor)
+        for kind in ("original", "quantized", "segments")
+    ]
+    return Product("thumbnail", f"{FOLDER}/{key}.webp", webp_strip(pictures))

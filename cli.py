@@ -428,12 +428,16 @@ def _tell(text: str) -> None:
 
 def _renew_report(spec: "JobSpec", changed: bool) -> None:
     """Write the report if something has changed, or a killed run has not come to it."""
+    from pipeline.errors import OutputLocked
     from pipeline.jobs.tree import tree_of
     from pipeline.views.report import is_current, write_report
 
     tree = tree_of(spec)
     if changed or not is_current(tree):
-        write_report(tree, spec, _tell)
+        try:
+            write_report(tree, spec, _tell)
+        except OutputLocked:
+            _tell("another run has begun; it will write the report")
 
 
 def _read(job: Path, overrides: tuple[str, ...], **given: Any) -> "tuple[JobSpec, Options]":

@@ -9,15 +9,17 @@ const details = (() => {
     if (event.target === dialog) dialog.close();
   });
 
+  const NUMBERS = new Set(["entry", "share", "pixels"]);
+
   function table(entries) {
-    const head = ["", "colour", "share", "pixels", "its most frequent colours"];
+    const head = ["entry", "colour", "share", "pixels", "its most frequent colours"];
     return make(
       "div",
       { class: "scroll", tabindex: 0, role: "region", "aria-label": "Palette" },
       make(
         "table",
         { class: "palette" },
-        make("thead", {}, make("tr", {}, ...head.map((word) => make("th", { scope: "col" }, word || "entry")))),
+        make("thead", {}, make("tr", {}, ...head.map((word) => make("th", { scope: "col", class: NUMBERS.has(word) ? "number" : null }, word)))),
         make(
           "tbody",
           {},

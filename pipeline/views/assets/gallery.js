@@ -84,7 +84,8 @@
     if (image.found != null) words.push(image.asked > image.found ? `${image.found} of ${image.asked} colours` : `${image.found} colours`);
     if (image.mse != null) words.push(`MSE ${number(image.mse)}`);
     if (image.delta != null) words.push(`ΔE ${number(image.delta)}`);
-    return words.join(" · ");
+    // A number stays with what it is of where the line is broken.
+    return words.map((word) => word.replaceAll(" ", "\u00a0")).join(" · ");
   }
 
   function cardOf(image) {

@@ -112,6 +112,10 @@ class Store:
             raise KeyError(key)
         return response.get_data()
 
+    def content_type(self, key: str) -> str:
+        """What the store tells of an object's content."""
+        return self._client.get(f"/{BUCKET}/{key}", headers=_STRAIGHT).headers["Content-Type"]
+
     def remove(self, key: str) -> None:
         """Remove an object."""
         self._straight("DELETE", key)

@@ -75,6 +75,28 @@ def test_the_tree_is_that_of_a_folder(site, store, far, cluster):
     assert told.startswith(f"{store.url}/out: 12 done, 1 failed")
 
 
+def test_reports_are_those_of_a_folder(site, store, far):
+    """But for what they tell of the run; and browsers are told what the files are."""
+    report = ("--set", "output.report=true")
+    expected = local(site, *report)
+    site.run(*far, *report, code=1)
+    made = tree(store)
+    assert made.keys() == expected.keys()
+    assert {path for path in made if made[path] != expected[path]} <= {"report/data/index.js"}
+    types = {name: store.content_type(f"out/report/{name}") for name in ("index.html", "data/00000.js")}
+    assert types == {
+        "index.html": "text/html; charset=utf-8",
+        "data/00000.js": "text/javascript; charset=utf-8",
+    }
+    store.forget()
+    site.run(*far, *report, code=1)
+    assert store.counts().keys() <= {"GET", "HEAD", "LIST"}
+    (site.inputs / "bad.png").unlink()
+    assert site.call("prune", *far, *report).exit_code == 0
+    assert b"bad.png" not in tree(store)["report/data/index.js"]
+    assert site.call("verify", *far, *report).exit_code == 0
+
+
 @pytest.mark.parametrize("scope", ["folder", "job"])
 def test_shared_palettes_are_those_of_a_folder(site, store, far, scope):
     shared = ("--set", f"quantize.scope={scope}")

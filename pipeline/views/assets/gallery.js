@@ -160,7 +160,11 @@
 
   restoreTheme();
   at("controls").addEventListener("submit", (event) => event.preventDefault());
-  at("controls").addEventListener("input", (event) => (event.target.name === "view" ? render() : soon()));
+  at("name").addEventListener("input", soon);
+  at("controls").addEventListener("change", (event) => {
+    if (event.target.name === "view") render();
+    else if (event.target.id !== "name") soon(); // a name has been heeded as it was typed
+  });
   at("previous").addEventListener("click", () => turn(-1));
   at("next").addEventListener("click", () => turn(1));
   segpipe.onIndex((data) => {

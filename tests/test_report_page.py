@@ -1,0 +1,292 @@
+"""The report's page in a real browser: opened from a disk, by mouse and keyboard, for all eyes."""
+
+import json
+from collections.abc import Iterator
+
+import pytest
+from browser import address, complaints, large_report, opened, violations
+from PIL import Image
+from selenium import webdriver
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
+from selenium.webdriver.support.ui import Select, WebDriverWait
+from trees import Site, age, picture, plant
+
+EVIL = "<img src=x onerror=\"document.title='broken'\">#100%?'.png"
+KEYS = ("a.png", "b/c.png", "b/größe 日本.png", EVIL)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Site:
+    """A job of four images and two that fail, of which the last run has done one anew."""
+    found = Site(tmp_path_factory.mktemp("page"), output={"report": True}, quantize={"colors": 6})
+    plant(found.inputs, *KEYS)
+    Image.new("RGB", (90, 30), "#3050a0").save(found.inputs / "plain.png")
+    age(found.inputs / "plain.png")
+    (found.inputs / "bad</script>".replace("/", "÷")).with_suffix(".png").write_bytes(b"<b>none</b>")
+    found.run(code=1)
+    picture(99, 300, 200).save(found.inputs / "a.png")
+    found.run(code=1)
+    return found
+
+
+@pytest.fixture(scope="module")
+def chromium(tmp_path_factory: pytest.TempPathFactory) -> Iterator[webdriver.Chrome]:
+    with opened(tmp_path_factory.mktemp("profile")) as browser:
+        yield browser
+
+
+@pytest.fixture
+def page(site: Site, chromium: webdriver.Chrome) -> Iterator[webdriver.Chrome]:
+    """The report, just opened; in the end nobody has complained."""
+    chromium.get(address(site.outputs / "report/index.html"))
+    wait(chromium, lambda: cards(chromium))
+    yield chromium
+    assert complaints(chromium) == []
+    assert not chromium.title.startswith("broken")
+    chromium.execute_script("localStorage.clear()")
+    chromium.execute_cdp_cmd("Emulation.clearDeviceMetricsOverride", {})
+    chromium.execute_cdp_cmd("Emulation.setEmulatedMedia", {"features": []})
+
+
+def wait(page, condition):
+    return WebDriverWait(page, 20, 0.02).until(lambda _: condition())
+
+
+def cards(page) -> list[str]:
+    """The names that are shown, in order."""
+    script = "return [...document.querySelectorAll('.card h2')].map((title) => title.textContent)"
+    return page.execute_script(script)
+
+
+def shows(page, expected) -> None:
+    wait(page, lambda: sorted(cards(page)) == sorted(expected))
+
+
+def one(page, selector):
+    return page.find_element(By.CSS_SELECTOR, selector)
+
+
+def choose(page, which, value) -> None:
+    Select(page.find_element(By.ID, which)).select_by_value(value)
+
+
+def button_of(page, name):
+    return next(one for one in page.find_elements(By.CSS_SELECTOR, ".card h2 button") if one.text == name)
+
+
+def divided(whole) -> str:
+    """Where a slider divides two pictures."""
+    return whole.parent.execute_script(
+        "return getComputedStyle(arguments[0]).getPropertyValue('--at')", whole
+    )
+
+
+def loaded(page) -> bool:
+    """Whether all pictures in sight are there, and none is broken."""
+    return page.execute_script(
+        "const all = [...document.querySelectorAll('.card img, dialog[open] img')];"
+        "return all.length > 0 && all.every((image) => image.complete && image.naturalWidth > 0)"
+    )
+
+
+def test_it_shows_every_image_with_its_thumbnail(page):
+    shows(page, [*KEYS, "plain.png", "bad<÷script>.png"])
+    wait(page, lambda: loaded(page))
+    assert one(page, "h1").text == "segpipe: in"
+    assert one(page, "#count").text == "6 of 6 images"
+    assert len(page.find_elements(By.CSS_SELECTOR, ".failed .why")) == 1
+    assert page.find_elements(By.CSS_SELECTOR, "#gallery img[src=x]") == []
+
+
+def test_names_and_states_are_filtered(page):
+    box = page.find_element(By.ID, "name")
+    box.send_keys("B/")
+    shows(page, ["b/c.png", "b/größe 日本.png"])
+    box.clear()
+    box.send_keys('<img src=x onerror="')
+    shows(page, [EVIL])
+    box.clear()
+    box.send_keys("no such")
+    shows(page, [])
+    assert one(page, ".empty").text == "No image is like that."
+    page.execute_script("arguments[0].value = ''", box)
+    for value, expected in (
+        ("failed", ["bad<÷script>.png"]),
+        ("changed", ["a.png"]),
+        ("fewer", ["plain.png"]),
+        ("noted", ["plain.png"]),
+        ("skipped", []),
+        ("done", [*KEYS, "plain.png"]),
+    ):
+        choose(page, "show", value)
+        shows(page, expected)
+
+
+def test_it_sorts_by_what_is_told(page):
+    choose(page, "sort", "colors")
+    wait(page, lambda: cards(page)[0] == "plain.png")
+    assert cards(page)[-1] == "bad<÷script>.png"
+    page.find_element(By.ID, "descending").click()
+    wait(page, lambda: cards(page)[-2:] == ["plain.png", "bad<÷script>.png"])
+    choose(page, "sort", "pixels")
+    wait(page, lambda: cards(page)[0] == "a.png")
+    choose(page, "sort", "name")
+    wait(page, lambda: cards(page)[0] == "plain.png")
+
+
+def test_the_slider_moves_and_segments_can_be_seen(page):
+    slider = one(page, ".card input[type=range]")
+    whole = one(page, ".card .compare")
+    slider.send_keys(Keys.HOME)
+    assert divided(whole) == "0%"
+    slider.send_keys(Keys.ARROW_RIGHT)
+    assert divided(whole) == "1%"
+    one(page, ".card .against label:last-child input").click()
+    captions = page.find_elements(By.CSS_SELECTOR, ".card:first-child figcaption")
+    assert [caption.text for caption in captions] == ["original", "segments"]
+    one(page, "input[value=beside]").click()
+    wait(page, lambda: len(page.find_elements(By.CSS_SELECTOR, ".card:first-child img")) == 3)
+    wait(page, lambda: loaded(page))
+
+
+def test_details_tell_the_palette_and_lead_to_the_files(page, site):
+    button_of(page, EVIL).click()
+    wait(page, lambda: page.find_elements(By.CSS_SELECTOR, "dialog[open] .palette tbody tr"))
+    wait(page, lambda: loaded(page))
+    assert page.find_element(By.ID, "details-title").text == EVIL
+    told = json.loads((site.outputs / f"palettes/{EVIL}.json").read_bytes())
+    shown = [cell.text for cell in page.find_elements(By.CSS_SELECTOR, ".palette td button")]
+    assert shown == [color["hex"] for color in told["colors"]]
+    assert len(page.find_elements(By.CSS_SELECTOR, "dialog .palette .swatches .swatch")) >= len(shown)
+    links = [link.get_attribute("href") for link in page.find_elements(By.CSS_SELECTOR, ".files a")]
+    files = ("quantized/{}.png", "labels/{}.png", "palettes/{}.json")
+    expected = [address(site.outputs / name.format(EVIL)) for name in files]
+    for link, name in zip(links, expected, strict=True):
+        assert page.execute_script("return [decodeURI(arguments[0]), decodeURI(arguments[1])]", link, name)
+    page.get(links[0])
+    assert page.execute_script("return document.images[0].naturalWidth") == 24
+    page.get(address(site.outputs / "report/index.html"))
+
+
+def test_a_failure_says_why_and_what_to_do(page):
+    choose(page, "show", "failed")
+    shows(page, ["bad<÷script>.png"])
+    button_of(page, "bad<÷script>.png").click()
+    wait(page, lambda: page.find_elements(By.CSS_SELECTOR, "dialog[open] .why"))
+    body = page.find_element(By.ID, "details-body").text
+    assert body.startswith("NotAnImage\n")
+    assert "--retry-failed" in body
+
+
+def test_all_can_be_done_by_keyboard(page):
+    def press(*keys):
+        page.switch_to.active_element.send_keys(*keys)
+
+    def here(selector):
+        return page.execute_script(
+            "return document.activeElement.matches(arguments[0]) "
+            "&& getComputedStyle(document.activeElement).outlineStyle !== 'none'",
+            selector,
+        )
+
+    one(page, "body").send_keys(Keys.TAB)
+    assert here(".skip")
+    press(Keys.ENTER)
+    page.switch_to.active_element.send_keys(Keys.TAB)
+    assert here(".card h2 button")
+    press(Keys.ENTER)
+    wait(page, lambda: page.find_elements(By.CSS_SELECTOR, "dialog[open]"))
+    press(Keys.ESCAPE)
+    wait(page, lambda: not page.find_elements(By.CSS_SELECTOR, "dialog[open]"))
+    assert here(".card h2 button")
+    press(Keys.TAB)
+    assert page.execute_script("return document.activeElement.type") == "range"
+    press(Keys.END)
+    assert divided(one(page, ".card .compare")) == "100%"
+
+
+def test_it_is_dark_in_the_dark_and_when_told(page):
+    def ground():
+        return one(page, "body").value_of_css_property("background-color")
+
+    light = ground()
+    page.execute_cdp_cmd(
+        "Emulation.setEmulatedMedia", {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
+    )
+    dark = ground()
+    assert dark != light
+    assert violations(page) == []
+    theme = page.find_element(By.ID, "theme")
+    theme.click()
+    assert ground() == light
+    page.refresh()
+    wait(page, lambda: cards(page))
+    assert ground() == light
+    page.find_element(By.ID, "theme").click()
+    assert ground() == dark
+
+
+@pytest.mark.parametrize("width", [320, 390, 800])
+def test_narrow_windows_need_no_scrolling_aside(page, width):
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": True}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+
+    def fits():
+        return page.execute_script("return document.documentElement.scrollWidth <= innerWidth")
+
+    assert page.execute_script("return innerWidth") == width
+    assert fits()
+    one(page, "input[value=beside]").click()
+    assert fits()
+    button_of(page, "a.png").click()
+    wait(page, lambda: page.find_elements(By.CSS_SELECTOR, "dialog[open] .palette"))
+    assert fits()
+    assert page.execute_script(
+        "const dialog = document.querySelector('dialog'); return dialog.scrollWidth <= dialog.clientWidth"
+    )
+
+
+def test_everybody_can_use_it(page):
+    one(page, "summary").click()
+    assert violations(page) == []
+    one(page, "input[value=beside]").click()
+    assert violations(page) == []
+    button_of(page, "a.png").click()
+    wait(page, lambda: page.find_elements(By.CSS_SELECTOR, "dialog[open] .palette"))
+    assert violations(page) == []
+
+
+@pytest.mark.slow
+def test_ten_thousand_images_are_no_burden(tmp_path, chromium):
+    """Wide bounds, for machines differ; what was measured is printed."""
+    large_report(tmp_path, 10_000)
+    chromium.get("about:blank")
+    script = "window.tasks = []; new PerformanceObserver((list) => tasks.push(...list.getEntries().map("
+    script += "(one) => one.duration))).observe({type: 'longtask', buffered: true});"
+    chromium.get(address(tmp_path / "report/index.html"))
+    wait(chromium, lambda: cards(chromium))
+    painted = chromium.execute_script(
+        "return performance.getEntriesByName('first-contentful-paint')[0].startTime"
+    )
+    chromium.execute_script(script)
+    wait(chromium, lambda: chromium.execute_script("return document.readyState") == "complete")
+    at_first = chromium.execute_async_script("setTimeout(arguments[0], 300)") or []
+    at_first = chromium.execute_script("return tasks.splice(0)")
+    box = chromium.find_element(By.ID, "name")
+    for key in "img_0123":
+        box.send_keys(key)
+    wait(chromium, lambda: one(chromium, "#count").text.startswith("10 of "))
+    for sort in ("mse", "share", "name"):
+        box.clear()
+        choose(chromium, "sort", sort)
+        chromium.find_element(By.ID, "descending").click()
+    choose(chromium, "show", "changed")
+    wait(chromium, lambda: one(chromium, "#count").text.startswith("2,000 of "))
+    chromium.execute_async_script("setTimeout(arguments[0], 300)")
+    tasks = chromium.execute_script("return tasks")
+    print(f"first paint {painted:.0f} ms; long tasks at first {at_first}, while filtering {tasks}")
+    assert painted < 5000
+    assert max(tasks, default=0) < 1000
+    assert chromium.execute_script("return document.querySelectorAll('.card').length") == 24
+    assert complaints(chromium) == []

@@ -17,9 +17,12 @@ from test_large import small_slabs  # noqa: F401 -- a fixture
 from trees import Site, age, contents, picture, plant, snapshot
 
 from pipeline.color.falsecolors import false_colors
+from pipeline.errors import OutputError
 from pipeline.files.strips import webp_strip
 from pipeline.jobs import tree as trees_of_jobs
+from pipeline.jobs.leftovers import inside, sweep_outputs
 from pipeline.jobs.records import OutputFacts, Record
+from pipeline.jobs.summary import Summary
 from pipeline.views.reporthead import last_run
 from pipeline.views.reportrows import ROWS, page_of
 
@@ -199,6 +202,43 @@ def test_thumbnails_of_no_record_are_strays_and_the_rest_of_the_report_is_not(si
     assert site.call("prune").stdout == ""
     (site.outputs / "report/thumbs/a.png.webp").unlink()
     assert site.reasons() == {"a.png": "output missing"}
+
+
+def test_only_thumbnails_are_outputs(tmp_path):
+    assert inside(tmp_path, "report/thumbs/a/b.png.webp")
+    for path in ("report/index.html", "report/data/index.js", "report/thumbs", "report/thumbs/../index.html"):
+        with pytest.raises(OutputError, match="not inside"):
+            inside(tmp_path, path)
+
+
+def test_thumbnails_that_a_killed_run_left_half_written_are_swept(site):
+    site.run()
+    debris = site.outputs / "report/thumbs/b/.segpipe-0-1.part"
+    debris.write_bytes(b"half")
+    sweep_outputs(trees_of_jobs.Tree(site.inputs, site.outputs), {"b/c.png"})
+    assert not debris.exists()
+
+
+def test_an_interrupted_run_leaves_the_report_to_the_next(site, monkeypatch):
+    def ended(summary):
+        return 15
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Summary, "signal", property(ended, lambda summary, value: None), raising=False)
+        site.run(code=130 + 13)
+    assert len(site.records()) == 2
+    assert not (site.outputs / "report/index.html").exists()
+    site.run()
+    assert len(index(site)["images"]["name"]) == 2
+
+
+def test_a_report_that_cannot_be_written_is_an_error_that_the_next_run_mends(site):
+    (site.outputs / "report").mkdir(parents=True)
+    (site.outputs / "report/data").write_bytes(b"in the way")
+    assert "the report could not be written" in site.run(code=4).stderr
+    (site.outputs / "report/data").unlink()
+    site.run()
+    assert len(index(site)["images"]["name"]) == 2
 
 
 @pytest.mark.parametrize("name", ODD)

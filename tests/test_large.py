@@ -79,6 +79,9 @@ def whole(site: Site, *arguments: str) -> dict[str, bytes]:
         "quantize.scope=job output.preview=50",
         "output.labels.format=none output.quantized.format=none output.preview=99",
         "quantize.scope=folder quantize.method=dynamic",
+        "output.comparison.layout=side-by-side output.comparison.height=40",
+        "output.comparison.layout=overlay output.quantized.format=none output.labels.format=none",
+        "output.comparison.layout=strip output.comparison.height=77 quantize.dither=ordered",
         "output.quantized.format=none output.labels.format=none",
     ],
 )

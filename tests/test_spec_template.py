@@ -31,7 +31,7 @@ def test_it_names_its_schema_first_and_no_line_is_long() -> None:
 def test_only_the_roots_and_the_number_of_colours_are_live() -> None:
     assert read_yaml(TEXT, place_of).value == {
         "input": {"root": "../in"},
-        "output": {"root": "../out", "quantized": None, "labels": None, "palette": None},
+        "output": {"root": "../out", "quantized": None, "labels": None, "palette": None, "comparison": None},
         "quantize": {"target": None, "colors": 16},
         "regions": None,
         "large": None,

@@ -74,6 +74,11 @@ def join_shrunk(parts: list[tuple[int, NDArray[np.int64]]], height: int, width: 
     return whole.astype(np.uint8)
 
 
+def middles(length: int, factor: int) -> NDArray[np.int64]:
+    """Of squares along `length` pixels, the pixel in the middle of each: there is no mean of labels."""
+    return np.minimum(np.arange(factor // 2, length + factor // 2, factor), length - 1)
+
+
 def _starts(place: int, length: int, factor: int) -> NDArray[np.int64]:
     """Where squares begin within `length` pixels from `place` on; the first may have begun before."""
     return np.concatenate([[0], np.arange(-place % factor or factor, length, factor)])

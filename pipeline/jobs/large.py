@@ -85,7 +85,7 @@ def _process(settings: Settings, image: Large, steps: Steps) -> Outcome:
     clear, half = sum(fact.clear for fact in facts), any(fact.half for fact in facts)
     fit, digest = partial(fit_slabs, settings), partial(digest_of, settings)
     fitted, content = steps.both(fit, FitTask(image, slabs, clear, half), digest, image)
-    wanted = fitted.canvas.formats or settings.preview or settings.thumbnail
+    wanted = fitted.canvas.formats or settings.preview or settings.thumbnail or settings.comparison
     mapped = _slabs(image, fitted.canvas.part_rows) if wanted else []
     paint = partial(map_slab, settings, canvas=fitted.canvas)
     parts = steps.through("mapped", paint, mapped, _read(settings, image, mapped), _remove_band)

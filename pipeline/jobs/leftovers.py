@@ -28,6 +28,7 @@ WINGS = (
     "palettes",
     "centers",
     "previews",
+    "comparisons",
     "regions",
     "boundaries",
     "shared",

@@ -22,9 +22,11 @@ from pipeline.files.headers import Header
 from pipeline.files.images import Raster
 from pipeline.files.tables import regions_csv
 from pipeline.jobs.canvas import Canvas
+from pipeline.jobs.comparisons import Views, comparison_file
 from pipeline.jobs.previews import Previews, Product, preview_files
 from pipeline.jobs.records import RegionFacts
 from pipeline.jobs.settings import Settings
+from pipeline.jobs.spec_sections import Comparison
 from pipeline.jobs.thumbnails import Thumbnails, thumbnail
 
 
@@ -67,10 +69,13 @@ def make_products(settings: Settings, result: Mapped) -> Made:
     if settings.ssim:
         painted = show(shown, result.fitted.palette.colors, None)
         ssim = similarity(result.raster.pixels, painted, result.raster.alpha)
-    regions = None
+    regions, segments = None, labels
     if settings.regions_from is not None:
-        regions, more = _regions(settings, result, labels)
+        segments = merge_specks(labels, settings.regions_from, len(result.fitted.palette))
+        regions, more = _regions(settings, result, labels, segments)
         products += more
+    if settings.comparison is not None:
+        products.append(_comparison(settings.comparison, result, shown, segments))
     return Made(products, ssim, regions)
 
 
@@ -109,6 +114,15 @@ def _thumbnail(result: Mapped, labels: NDArray[Any], shown: NDArray[Any]) -> Pro
     small.add_image(0, 0, result.raster.pixels, result.raster.alpha)
     small.add_labels(labels, shown, result.fitted.palette.colors, result.raster.alpha)
     return thumbnail(result.key, [small.arrays], height, width)
+
+
+def _comparison(wanted: Comparison, result: Mapped, shown: NDArray[Any], segments: NDArray[Any]) -> Product:
+    height, width = shown.shape
+    views = Views(wanted, 0, height, (height, width))
+    views.add_image(0, 0, result.raster.pixels, result.raster.alpha)
+    palette = result.fitted.palette
+    views.add_result(shown, segments, palette.colors, result.raster.alpha)
+    return comparison_file(result.key, wanted, [views.arrays], (height, width), (palette, result.metrics))
 
 
 def carried_for(settings: Settings, key: str, header: Header) -> Carried:
@@ -189,12 +203,12 @@ def about_fit(settings: Telling, counts: ColorCounts, fitted: Fit) -> dict[str, 
     }
 
 
-def _regions(settings: Settings, result: Mapped, labels: NDArray[Any]) -> tuple[RegionFacts, list[Product]]:
-    """The label map without specks, and what else is wanted of its regions."""
+def _regions(
+    settings: Settings, result: Mapped, labels: NDArray[Any], merged: NDArray[Any]
+) -> tuple[RegionFacts, list[Product]]:
+    """The label map without specks, `merged`, and what else is wanted of its regions."""
     pixels, key = result.raster.pixels, result.key
-    clear = len(result.fitted.palette)
-    merged = merge_specks(labels, settings.regions_from or 1, clear)
-    found = find_regions(merged, pixels, clear)
+    found = find_regions(merged, pixels, len(result.fitted.palette))
     products = [Product("regions", f"regions/{key}.png", png.grey(png.compress(merged, 8 * merged.itemsize)))]
     if settings.table:
         products.append(Product("regions_csv", f"regions/{key}.csv", regions_csv(found)))

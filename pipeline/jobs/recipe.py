@@ -69,6 +69,8 @@ def recipe(spec: JobSpec) -> dict[str, Any]:
     found |= _flat("quantize", _of_quantize(spec))
     found |= _flat("output", spec.output.model_dump(exclude={"root"}))
     found["output.palette.formats"] = sorted(set(spec.output.palette.formats))
+    if spec.output.comparison.layout == "none":
+        del found["output.comparison.layout"], found["output.comparison.height"]
     if spec.quantize.method == "segment":
         return {key: value for key, value in found.items() if key not in _OF_COLORS and _matters(key, value)}
     if spec.regions.wanted:

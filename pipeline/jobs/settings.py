@@ -19,6 +19,7 @@ from pipeline.jobs.lease import Lease
 from pipeline.jobs.records import OutputFacts
 from pipeline.jobs.spec import JobSpec
 from pipeline.jobs.spec_quantize import Quantize
+from pipeline.jobs.spec_sections import Comparison
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,6 +78,7 @@ class Settings(Lent):
     overviews: bool
     preview: int | None
     thumbnail: bool
+    comparison: Comparison | None
     palettes: tuple[str, ...]
     names: bool
     tree: bool
@@ -175,6 +177,7 @@ def settings_of(spec: JobSpec, recipe: str) -> Settings:
         overviews=spec.output.overviews,
         preview=spec.output.preview,
         thumbnail=spec.output.report,
+        comparison=spec.output.comparison if spec.output.comparison.layout != "none" else None,
         palettes=tuple(sorted(set(spec.output.palette.formats))),
         names=spec.output.palette.names != "none",
         tree=spec.output.palette.tree,

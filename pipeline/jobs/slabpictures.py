@@ -27,6 +27,7 @@ from pipeline.files.sources import changed, state_of
 from pipeline.files.windows import Window
 from pipeline.files.writing import commit_at
 from pipeline.jobs.canvas import Canvas, Part
+from pipeline.jobs.comparisons import Views, comparison_file
 from pipeline.jobs.handover import handed, keep, keep_bytes
 from pipeline.jobs.memory import release_memory
 from pipeline.jobs.pictureparts import keep_parts, publish, stage_file, stage_pictures
@@ -112,7 +113,8 @@ def map_slab(settings: Settings, task: SlabTask, canvas: Canvas) -> dict[str, Pa
     shown = labels if settings.dither == "none" else np.empty_like(labels)
     alpha = np.empty(labels.shape, np.uint8) if canvas.half or canvas.clear else None
     previews, small = _previews(settings, image, slab), _thumbnails(settings, image, slab)
-    copies = [copy for copy in (previews, small) if copy is not None]
+    views = _views(settings, image, slab)
+    copies = [copy for copy in (previews, small, views) if copy is not None]
     for patch, _ in patches(settings, task):
         place = _place(patch.window, slab)
         painted = np.empty(patch.pixels.shape[:2], lookup.dtype)
@@ -130,6 +132,9 @@ def map_slab(settings: Settings, task: SlabTask, canvas: Canvas) -> dict[str, Pa
     if small is not None:
         small.add_labels(labels, shown, canvas.colors, alpha)
         keep(image.scratch / f"thumbnails-{slab.number}.npz", **small.arrays)
+    if views is not None:
+        views.add_result(shown, labels, canvas.colors, alpha)
+        keep(image.scratch / f"views-{slab.number}.npz", **views.arrays)
     last = slab.row + slab.height == image.layout.height
     parts = canvas.encode(labels, shown, alpha, first=slab.row == 0, last=last)
     return keep_parts(image.scratch, slab.number, parts)
@@ -150,6 +155,11 @@ def join_slabs(settings: Settings, task: JoinTask) -> Outcome:
     for ending, data in palettes.items():
         kind = "palette" if ending == "json" else f"palette_{ending}"
         outputs[kind] = stage_file(commit, image.key, f"palettes/{image.key}.{ending}", data)
+    if (wanted := settings.comparison) is not None:
+        sums = [handed(image.scratch / f"views-{slab.number}.npz") for slab in slabs]
+        size, found = (image.layout.height, image.layout.width), (fitted.fit.palette, fitted.metrics)
+        product = comparison_file(image.key, wanted, sums, size, found)
+        outputs[product.kind] = stage_file(commit, image.key, product.path, product.data)
     publish(commit)
     record = record_of(settings, image.key, fitted.fit, fitted.metrics, outputs)
     record = msgspec.structs.replace(record, input=facts_of(digest, image.header), notes=notes)
@@ -185,6 +195,12 @@ def _thumbnails(settings: Settings, image: Large, slab: Slab) -> Thumbnails | No
     if not settings.thumbnail:
         return None
     return Thumbnails(slab.row, slab.height, image.layout.height, image.layout.width)
+
+
+def _views(settings: Settings, image: Large, slab: Slab) -> Views | None:
+    if settings.comparison is None:
+        return None
+    return Views(settings.comparison, slab.row, slab.height, (image.layout.height, image.layout.width))
 
 
 def _place(window: Window, slab: Slab) -> tuple[slice, slice]:

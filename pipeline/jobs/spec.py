@@ -40,6 +40,7 @@ class JobSpec(Section):
                 ("regions", self.regions.wanted),
                 ("output.ssim", self.output.ssim),
                 ("output.preview", self.output.preview is not None),
+                ("output.comparison.layout", self.output.comparison.layout != "none"),
             ):
                 if wanted:
                     raise WrongKeyError(key, "quantize.method 'segment' knows no colours; leave this out")

@@ -134,6 +134,23 @@ class PaletteFiles(Section):
         return formats
 
 
+class Comparison(Section):
+    """``output.comparison``: pictures that show image and result together."""
+
+    layout: Literal["none", "side-by-side", "strip", "overlay"] = Field(
+        default="none",
+        description="Pictures in comparisons/ for papers and slides, with the palette as a bar: side-by-side "
+        "(image and quantized image), strip (beneath each other), overlay (the image with the segments' "
+        "boundaries), or none.",
+    )
+    height: int = Field(
+        default=512,
+        ge=32,
+        le=2048,
+        description="Largest height, in pixels, of each image in them; none gets wider than twice that.",
+    )
+
+
 class Output(Section):
     """``output``: what is written."""
 
@@ -159,6 +176,9 @@ class Output(Section):
         default=False,
         description="Whether runs write a report, report/index.html: a gallery of all images for a browser, "
         "with thumbnails of original, quantized image and segments.",
+    )
+    comparison: Comparison = Field(
+        default_factory=Comparison, description="Pictures that show image and result together."
     )
     ssim: bool = Field(
         default=False,

@@ -28,7 +28,18 @@ def ran(tmp_path: Path) -> Site:
 def test_help_names_every_command_and_every_exit_code():
     result = segpipe("--help")
     assert result.exit_code == 0
-    for word in ("run", "plan", "explain", "status", "verify", "prune", "schema", "init", "palette"):
+    for word in (
+        "run",
+        "plan",
+        "explain",
+        "status",
+        "verify",
+        "prune",
+        "schema",
+        "init",
+        "palette",
+        "compare",
+    ):
         assert f"\n  {word} " in result.stdout
     for code in ExitCode:
         assert str(int(code)) in result.stdout

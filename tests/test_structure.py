@@ -39,7 +39,7 @@ ONLY = {
     "msgspec": r"pipeline\.files\.exports|pipeline\.jobs\.(manifest|records|slabpictures|statcache|tasks)",
     "numba": r"pipeline\.color\..*",
     "numpy": r"pipeline\.(color|files|library)\..*"
-    r"|pipeline\.jobs\.(canvas|comparisons|handover|previews|products|rasterlabels|rastertasks|settings|sharing|slabpictures|slabtasks|spec_quantize|tasks|thumbnails)",
+    r"|pipeline\.jobs\.(canvas|choosing|comparisons|handover|previews|products|rasterlabels|rastertasks|settings|sharing|slabpictures|slabtasks|spec_quantize|tasks|thumbnails)",
     "psutil": r"pipeline\.jobs\.(processes|routes)",
     "pydantic": r"pipeline\.jobs\.spec.*",
     "pyvips": r"pipeline\.files\..*",
@@ -238,6 +238,7 @@ HEAVY = ("numba", "dask", "distributed", "skimage", "zarr")
     [
         ("--help",),
         ("palette", "--help"),
+        ("compare", "--help"),
         ("plan", "JOB"),
         ("status", "JOB"),
         ("run", "JOB"),

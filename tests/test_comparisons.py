@@ -2,6 +2,7 @@
 
 import io
 import json
+import tracemalloc
 
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from pipeline.files.lettering import INK, fits, write
 from pipeline.files.sharebars import share_bar
 from pipeline.jobs.comparisons import Views, caption, comparison_file
 from pipeline.jobs.leftovers import find_leftovers
+from pipeline.jobs.needs import comparing_bytes
 from pipeline.jobs.run import run
 from pipeline.jobs.spec_sections import Comparison
 from pipeline.jobs.survey import Options
@@ -210,6 +212,29 @@ def test_an_overlay_shows_regions_without_specks_if_they_are_wanted(tmp_path):
         yellow[area] = (shown == (255, 255, 0)).all(axis=2).sum()
     assert yellow[9] == 2 * 40
     assert yellow[1] > 2 * 40
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+@pytest.mark.parametrize("size", [(600, 1200), (1200, 2400), (60, 70)])
+def test_the_plan_knows_what_they_take(tmp_path, layout, size):
+    spec = job(tmp_path, output={"comparison": {"layout": layout, "height": 600}})
+    image = noise(*size, 4)
+    labels = (image[..., 0] > 99).astype(np.uint8)
+    palette = Palette(np.array([RED, BLUE], np.uint8), np.bincount(labels.ravel()))
+    sheet("overlay", 5, 5, 32)  # which loads what draws boundaries
+    tracemalloc.start()
+    try:
+        wanted = spec.output.comparison
+        views = Views(wanted, 0, size[0], size)
+        views.add_image(0, 0, image[..., :3], image[..., 3])
+        views.add_result(labels, labels, palette.colors, image[..., 3])
+        comparison_file("a.png", wanted, [views.arrays], size, (palette, METRICS))
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    most = comparing_bytes(spec, size[0] * size[1])
+    assert most / 3 < peak < most
+    assert comparing_bytes(job(tmp_path), size[0] * size[1]) == 0
 
 
 def test_the_height_is_of_no_account_without_pictures(tmp_path):

@@ -105,7 +105,7 @@ def kill() -> Iterator[Kill]:
 
 SWEEPS = [
     ("t.tif", {}),
-    ("b.png", {"output": TIFFS | {"preview": 60}}),
+    ("b.png", {"output": TIFFS | {"preview": 60, "comparison": {"layout": "overlay", "height": 40}}}),
     ("b.jpg", {"quantize": {"colors": 300}}),
 ]
 

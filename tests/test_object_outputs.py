@@ -313,7 +313,12 @@ def large(tmp_path: Path) -> Site:
 
 
 @pytest.mark.parametrize(
-    "settings", [(), ("output.quantized.format=tiff", "output.labels.format=tiff", "output.preview=64")]
+    "settings",
+    [
+        (),
+        ("output.quantized.format=tiff", "output.labels.format=tiff", "output.preview=64"),
+        ("output.comparison.layout=overlay", "output.comparison.height=64"),
+    ],
 )
 def test_large_images_are_those_of_a_folder(large, store, far, small_slabs, settings):  # noqa: F811
     arguments = [*test_large.WINDOWS, *(word for setting in settings for word in ("--set", setting))]

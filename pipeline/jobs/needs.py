@@ -14,6 +14,10 @@ _REGIONS = 48
 _ALL_REGIONS = 190
 _SPLIT = 96
 
+# Bytes a pixel of comparison pictures: of a small copy that they are made of, and of what is drawn.
+_VIEWS = 180
+_DRAWN = 18
+
 # Of images that are done in windows: see `slabtasks`.
 _PATCH_BYTES = (1 << 22) * 5
 _TALLEST_PART = 512
@@ -42,7 +46,8 @@ def window_bytes(layout: Layout, spec: JobSpec) -> int:
     reading = layout.decoder_bytes + _PATCH_BYTES + slab * (8 + 2 * layout.alpha)
     distinct = min(pixels, 1 << 24)
     fitting = _FITTING_WEIGHTED if spec.quantize.small_areas else _FITTING[spec.quantize.method]
-    return max(reading + _TABLES, distinct * _COUNTED + max(_MERGING, distinct * fitting))
+    mapping = reading + _TABLES + comparing_bytes(spec, pixels)
+    return max(mapping, distinct * _COUNTED + max(_MERGING, distinct * fitting))
 
 
 def needs_all(spec: JobSpec) -> str:
@@ -60,7 +65,16 @@ def extra_bytes(spec: JobSpec, pixels: int) -> int:
     if spec.regions.wanted:  # as they come, regions may be as many as pixels
         each += _REGIONS if spec.regions.min_area > 1 else _ALL_REGIONS
     distinct = min(pixels, 1 << 24) * (spec.quantize.method == "dynamic")
-    return pixels * each + distinct * _SPLIT
+    return pixels * each + distinct * _SPLIT + comparing_bytes(spec, pixels)
+
+
+def comparing_bytes(spec: JobSpec, pixels: int) -> int:
+    """What comparison pictures of an image of so many pixels take in memory at most."""
+    wanted = spec.output.comparison
+    if wanted.layout == "none":
+        return 0
+    most = 2 * wanted.height**2
+    return _VIEWS * min(pixels, most) + _DRAWN * most
 
 
 def raster_bytes(layout: RasterLayout, batch_pixels: int = _BLOCK_PIXELS) -> int:

@@ -24,8 +24,6 @@ from pipeline.files.objectsystems import S3, asked, stat_of, system_of
 _PART = 1 << 23  # bytes; of files of twice that or more, which are sent in parts
 _PARTS = 5000  # of a file, at most
 _SCHEME = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+")  # one letter is a drive
-<<<<<<< HEAD
-=======
 _TYPES = {
     "css": "text/css; charset=utf-8",
     "html": "text/html; charset=utf-8",
@@ -33,8 +31,6 @@ _TYPES = {
     "png": "image/png",
     "webp": "image/webp",
 }
-_S3 = ("s3", "s3a")  # of these a version can be pinned
->>>>>>> e38a48a (Make thumbnails on workers and write the report with runs: segpipe report, output.report)
 
 
 class ObjectPath:
@@ -199,7 +195,7 @@ class ObjectPath:
 
     def _told(self) -> dict[str, str]:
         """What a store is told of its content, so that browsers show it and do not save it."""
-        kind = _TYPES.get(self.name.rpartition(".")[2]) if self.protocol in _S3 else None
+        kind = _TYPES.get(self.name.rpartition(".")[2]) if self.protocol in S3 else None
         return {} if kind is None else {"ContentType": kind}
 
     def write_text(self, text: str, encoding: str = "utf-8") -> None:

@@ -28,11 +28,8 @@ class Summary:
 
     reasons : images by the reason of their decision. failing : those that were left alone because
     they must fail again. damaged : unreadable lines of the manifest or journal. signal, over : see `Stop`.
-<<<<<<< HEAD
     pixels : of the images that were done. seen : whether the run came to know what there is to do.
-=======
-    pixels : of the images that were done. changed : the images that something came of.
->>>>>>> e38a48a (Make thumbnails on workers and write the report with runs: segpipe report, output.report)
+    changed : the images that something came of.
     """
 
     reasons: dict[str, int]
@@ -48,11 +45,8 @@ class Summary:
     signal: int | None = None
     over: bool = False
     pixels: int = 0
-<<<<<<< HEAD
     seen: bool = True
-=======
     changed: list[str] = field(default_factory=list)
->>>>>>> e38a48a (Make thumbnails on workers and write the report with runs: segpipe report, output.report)
 
     @classmethod
     def of(cls, found: Survey) -> "Summary":

@@ -73,7 +73,7 @@ def test_it_writes_nothing_but_what_is_asked_for(site):
 
 def test_a_table_has_a_line_for_each_number_rising(site):
     lines = site.call("compare", "deep/a.png", "-c", "7, 3,500,3").stdout.splitlines()
-    assert lines[0].startswith("deep/a.png: 24 x 16, 384 distinct colours, ")
+    assert lines[0].startswith("deep/a.png: 24 × 16, 384 distinct colours, ")
     assert lines[1].split() == ["k", "MSE", "PSNR", "ΔE", "mean", "bytes"]
     assert [line.split()[0] for line in lines[2:]] == ["3", "7", "500"]
     assert re.fullmatch(r" +500 +0\.00 +- +0\.00 +\d+  found 384", lines[4])

@@ -4,8 +4,7 @@ Up to 256 colours, a line each, down the columns: the label, a patch, the hex co
 pixels in per cent, and a bar whose length goes with the share; the longest belongs to the
 strongest colour. Beyond 256, a grid of patches in palette order, row by row, without text.
 
-The letters are those of Pillow's own bitmap font, doubled: the same on any machine, unlike letters that
-FreeType draws. Lengths and percentages are reckoned in integers.
+Lengths and percentages are reckoned in integers.
 """
 
 from math import isqrt
@@ -13,16 +12,17 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import Image, ImageDraw, ImageFont
 
 from pipeline.color.palette import Palette
 from pipeline.files import png
+from pipeline.files.lettering import LETTER, write
 
 _MOST_LINES = 256
 _ONE_COLUMN = 32
 _SCALE = 2
-_PAPER, _INK, _EDGE = 255, 40, 128
-_MARGIN, _LETTER, _GAP, _LINE = 8, 6, 6, 14
+_PAPER, _EDGE = 255, 128
+_MARGIN, _GAP, _LINE = 8, 6, 14
+_LOWER = 3  # pixels, which bring digits to the middle of their line
 _PATCH, _BAR = 30, 96
 _HEX, _SHARE = len("#1a2b3c"), len("100.00%")
 
@@ -51,31 +51,32 @@ def _bars(palette: Palette) -> NDArray[np.uint8]:
     place = _column(len(str(len(palette) - 1)))
     size = (2 * _MARGIN + columns * (place.width + 2 * _MARGIN) - 2 * _MARGIN, 2 * _MARGIN + lines * _LINE)
     picture = np.full((size[1], size[0], 3), _PAPER, np.uint8)
-    words = Image.new("1", size)
-    pen, font = ImageDraw.Draw(words), ImageFont.load_default_imagefont()
+    words: list[tuple[int, int, str]] = []
     counts = palette.counts.tolist()
     most = max(*counts, 1)
     told = zip(palette.colors, palette.hex, counts, palette.percents, strict=True)
     for label, (color, code, count, share) in enumerate(told):
         column, line = divmod(label, lines)
         left, top = _MARGIN + column * (place.width + 2 * _MARGIN), _MARGIN + line * _LINE
-        pen.text((left + place.patch - _GAP - _LETTER * len(str(label)), top + 2), str(label), 1, font)
-        pen.text((left + place.code, top + 2), code, 1, font)
-        pen.text((left + place.bar - _GAP - _LETTER * len(share), top + 2), share, 1, font)
+        words.append((left + place.patch - _GAP - LETTER * len(str(label)), top, str(label)))
+        words.append((left + place.code, top, code))
+        words.append((left + place.bar - _GAP - LETTER * len(share), top, share))
         _box(picture, (left + place.patch, top + 1), _PATCH, color)
         if count:
             length = max(3, (2 * count * _BAR + most) // (2 * most))
             _box(picture, (left + place.bar, top + 1), length, color)
-    picture[np.asarray(words)] = _INK
-    return picture.repeat(_SCALE, axis=0).repeat(_SCALE, axis=1)
+    picture = picture.repeat(_SCALE, axis=0).repeat(_SCALE, axis=1)
+    for left, top, text in words:
+        write(picture, left * _SCALE, top * _SCALE + _LOWER, text, _SCALE)
+    return picture
 
 
 def _column(digits: int) -> _Column:
     """Lay a column out for labels of so many digits."""
-    patch = digits * _LETTER + _GAP
+    patch = digits * LETTER + _GAP
     code = patch + _PATCH + _GAP
-    share = code + _HEX * _LETTER + _GAP
-    bar = share + _SHARE * _LETTER + _GAP
+    share = code + _HEX * LETTER + _GAP
+    bar = share + _SHARE * LETTER + _GAP
     return _Column(patch, code, share, bar, bar + _BAR)
 
 

@@ -102,7 +102,6 @@ def drawn_png(drawing: Drawing) -> bytes:
 
 
 def _write(picture: NDArray[np.uint8], words: Words) -> None:
-    text = words.text.replace("Δ", "d")  # Pillow's own font knows no Greek
-    before = {"start": 0.0, "middle": 0.5, "end": 1.0}[words.anchor] * LETTER * len(text)
+    before = {"start": 0.0, "middle": 0.5, "end": 1.0}[words.anchor] * LETTER * len(words.text)
     left, top = words.place[0] - before, words.place[1] - LINE + 3
-    write(picture, max(0, round(left * _SCALE)), max(0, round(top * _SCALE)), text, _SCALE)
+    write(picture, max(0, round(left * _SCALE)), max(0, round(top * _SCALE)), words.text, _SCALE)

@@ -75,7 +75,7 @@ def comparison_file(
 def caption(colors: int, metrics: Metrics) -> str:
     """What is said beneath; in the letters of Pillow's own font, which knows no delta."""
     psnr = "no difference" if metrics.psnr is None else f"PSNR {metrics.psnr:.2f} dB"
-    return f"k {colors}   MSE {metrics.mse:.2f}   dE {metrics.delta_e_mean:.2f}   {psnr}"
+    return f"k {colors}   MSE {metrics.mse:.2f}   ΔE {metrics.delta_e_mean:.2f}   {psnr}"
 
 
 def _factor(wanted: Comparison, size: tuple[int, int]) -> int:

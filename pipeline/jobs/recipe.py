@@ -10,7 +10,7 @@ from typing import Any
 
 from pipeline.jobs.spec import JobSpec
 
-ALGORITHM_VERSION = 3
+ALGORITHM_VERSION = 4
 """Raised by hand whenever the same recipe would give other bytes: a change in counting, fitting,
 mapping or encoding. All images are then done anew, with "algorithm changed" as the reason."""
 

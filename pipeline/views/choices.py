@@ -31,7 +31,7 @@ def expect_file(path: Path | None, option: str, endings: Sequence[str], image: o
 def choice_lines(given: Given, found: Sequence[Choice]) -> Iterator[str]:
     """A table of what each number of colours comes to."""
     yield plain(
-        f"{given.name}: {given.width} x {given.height}, {given.colors} distinct colours, {size(given.bytes)}"
+        f"{given.name}: {given.width} × {given.height}, {given.colors} distinct colours, {size(given.bytes)}"
     )
     yield f"{'k':>6} {'MSE':>10} {'PSNR':>9} {'ΔE mean':>8} {'bytes':>10}"
     for choice in found:
@@ -62,13 +62,13 @@ def choice_json(given: Given, found: Sequence[Choice]) -> str:
 
 def sheet(given: Given, found: Sequence[Choice]) -> bytes:
     """A contact sheet of the image and what became of it, as a PNG."""
-    about = (f"original  {given.width} x {given.height}", f"{given.colors} colours  {size(given.bytes)}")
+    about = (f"original  {given.width} × {given.height}", f"{given.colors} colours  {size(given.bytes)}")
     panels = [Panel(given.picture, None, about)]
     for choice in found:
         metrics = choice.metrics
         lines = (
             f"k {len(choice.palette)}  {size(choice.bytes)}",
-            f"MSE {metrics.mse:.2f}  dE {metrics.delta_e_mean:.2f}",
+            f"MSE {metrics.mse:.2f}  ΔE {metrics.delta_e_mean:.2f}",
         )
         panels.append(Panel(choice.picture, choice.palette, lines))
     return contact_sheet(panels)

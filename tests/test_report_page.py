@@ -129,10 +129,32 @@ def test_it_sorts_by_what_is_told(page):
     assert cards(page)[-1] == "bad<÷script>.png"
     page.find_element(By.ID, "descending").click()
     wait(page, lambda: cards(page)[-2:] == ["plain.png", "bad<÷script>.png"])
-    choose(page, "sort", "pixels")
+    choose(page, "sort", "megapixels")
     wait(page, lambda: cards(page)[0] == "a.png")
     choose(page, "sort", "name")
     wait(page, lambda: cards(page)[0] == "plain.png")
+
+
+def test_values_are_bounded(page):
+    least, most = page.find_element(By.ID, "least"), page.find_element(By.ID, "most")
+    assert not least.is_displayed()
+    choose(page, "sort", "colors")
+    wait(page, least.is_displayed)
+    most.send_keys("1")
+    shows(page, ["plain.png"])
+    most.clear()
+    least.send_keys("2")
+    shows(page, KEYS)
+    choose(page, "sort", "share")
+    least.clear()
+    least.send_keys("99.5")
+    shows(page, ["plain.png"])
+    choose(page, "sort", "megapixels")
+    least.clear()
+    most.send_keys("-1")
+    shows(page, [])
+    choose(page, "sort", "name")
+    shows(page, [*KEYS, "plain.png", "bad<÷script>.png"])
 
 
 def test_the_slider_moves_and_segments_can_be_seen(page):

@@ -19,8 +19,8 @@
     colors: (image) => image.found,
     mse: (image) => image.mse,
     delta: (image) => image.delta,
-    share: (image) => image.share,
-    pixels: (image) => image.width * image.height,
+    share: (image) => (image.share == null ? null : 100 * image.share),
+    megapixels: (image) => (image.width ? (image.width * image.height) / 1e6 : null),
   };
   let images = [];
   let chosen = [];
@@ -60,12 +60,24 @@
     return colors;
   }
 
+  // Whether what images are sorted by is within the bounds that are typed; names have none.
+  function withinBounds(key) {
+    at("bounds").hidden = !key;
+    const [least, most] = [at("least").valueAsNumber, at("most").valueAsNumber];
+    if (!key || (Number.isNaN(least) && Number.isNaN(most))) return () => true;
+    return (image) => {
+      const value = key(image);
+      return value != null && !(value < least) && !(value > most);
+    };
+  }
+
   function choose() {
     const words = at("name").value.toLowerCase();
     const show = SHOWN[at("show").value];
     const key = KEYS[at("sort").value];
     const sign = at("descending").checked ? -1 : 1;
-    chosen = images.filter((image) => show(image) && image.folded.includes(words));
+    const within = withinBounds(key);
+    chosen = images.filter((image) => show(image) && image.folded.includes(words) && within(image));
     if (key) {
       // What has no value comes last, whichever way it is sorted.
       chosen.sort((one, other) => {
@@ -160,10 +172,10 @@
 
   restoreTheme();
   at("controls").addEventListener("submit", (event) => event.preventDefault());
-  at("name").addEventListener("input", soon);
+  for (const typed of ["name", "least", "most"]) at(typed).addEventListener("input", soon);
   at("controls").addEventListener("change", (event) => {
     if (event.target.name === "view") render();
-    else if (event.target.id !== "name") soon(); // a name has been heeded as it was typed
+    else if (event.target.matches("select, #descending")) soon(); // what is typed has been heeded by then
   });
   at("previous").addEventListener("click", () => turn(-1));
   at("next").addEventListener("click", () => turn(1));

@@ -32,7 +32,7 @@ from pipeline.files import objectsystems
 
 BUCKET = "maps"
 _PIECE = 1 << 16  # bytes that are sent at once: what nobody reads any more is not counted
-_STRAIGHT = {"Authorization": "AWS4-HMAC-SHA256 Credential=none/20300101/us-east-1/s3/aws4_request"}
+STRAIGHT = {"Authorization": "AWS4-HMAC-SHA256 Credential=none/20300101/us-east-1/s3/aws4_request"}
 
 
 @dataclass
@@ -107,14 +107,14 @@ class Store:
 
     def get(self, key: str) -> bytes:
         """An object's bytes; KeyError if it is not there."""
-        response = self._client.get(f"/{BUCKET}/{key}", headers=_STRAIGHT)
+        response = self._client.get(f"/{BUCKET}/{key}", headers=STRAIGHT)
         if response.status_code == 404:
             raise KeyError(key)
         return response.get_data()
 
     def content_type(self, key: str) -> str:
         """What the store tells of an object's content."""
-        return self._client.get(f"/{BUCKET}/{key}", headers=_STRAIGHT).headers["Content-Type"]
+        return self._client.get(f"/{BUCKET}/{key}", headers=STRAIGHT).headers["Content-Type"]
 
     def remove(self, key: str) -> None:
         """Remove an object."""
@@ -132,7 +132,7 @@ class Store:
         return {key: self.get(key) for key in self.keys(prefix)}
 
     def _straight(self, method: str, key: str, data: bytes = b"") -> None:
-        response = self._client.open(f"/{BUCKET}/{key}", method=method, data=data, headers=_STRAIGHT)
+        response = self._client.open(f"/{BUCKET}/{key}", method=method, data=data, headers=STRAIGHT)
         assert response.status_code < 300, response.get_data()
 
     def _serve(self, environ: dict[str, Any], start: Any) -> Iterator[bytes]:

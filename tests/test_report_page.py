@@ -10,6 +10,7 @@ from selenium import webdriver
 from selenium.webdriver.common.by import By
 from selenium.webdriver.common.keys import Keys
 from selenium.webdriver.support.ui import Select, WebDriverWait
+from stores import BUCKET, STRAIGHT, serving
 from trees import Site, age, picture, plant
 
 EVIL = "<img src=x onerror=\"document.title='broken'\">#100%?'.png"
@@ -277,6 +278,25 @@ def test_everybody_can_use_it(page):
     button_of(page, "a.png").click()
     wait(page, lambda: page.find_elements(By.CSS_SELECTOR, "dialog[open] .palette"))
     assert violations(page) == []
+
+
+def test_it_is_seen_in_an_object_store_as_on_a_disk(site, chromium, monkeypatch):
+    for store in serving(monkeypatch):
+        site.run("--set", f"output.root={store.url}/out", code=1)
+        chromium.execute_cdp_cmd("Network.enable", {})
+        chromium.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": STRAIGHT})
+        chromium.get(f"{store.endpoint}/{BUCKET}/out/report/index.html")
+        shows(chromium, [*KEYS, "plain.png", "bad<÷script>.png"])
+        wait(chromium, lambda: loaded(chromium))
+        button_of(chromium, EVIL).click()
+        wait(chromium, lambda: chromium.find_elements(By.CSS_SELECTOR, "dialog[open] .palette tbody tr"))
+        wait(chromium, lambda: loaded(chromium))
+        assert complaints(chromium) == []
+        chromium.get(one(chromium, ".files a").get_attribute("href"))
+        assert chromium.execute_script("return document.images[0].naturalWidth") == 24
+        chromium.get("about:blank")
+        complaints(chromium)  # of the browser's own search for an icon
+        chromium.execute_cdp_cmd("Network.setExtraHTTPHeaders", {"headers": {}})
 
 
 @pytest.mark.slow

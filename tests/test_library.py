@@ -45,8 +45,8 @@ def test_every_public_function_tells_all_of_itself(name):
         assert parameter in told, f"{name}: {parameter} is not told"
 
 
-def test_every_public_function_and_class_is_shown_in_the_readme():
-    text = (REPO / "README.md").read_text(encoding="utf-8")
+def test_every_public_function_and_class_is_shown_in_the_guide():
+    text = (REPO / "docs/python.md").read_text(encoding="utf-8")
     for name in {*FUNCTIONS, "ColorQuantizer"}:
         assert f"{name}(" in text, f"{name} is not shown"
 

@@ -54,7 +54,7 @@ ONLY = {
 }
 """Which modules may import a package; what is not named here is imported nowhere."""
 
-TOOLS = ("bench", "test")
+TOOLS = ("bench", "docs", "test")
 """Extras that the package itself does not import."""
 
 BY_NAME = ("s3fs",)
@@ -280,6 +280,6 @@ def test_nothing_lies_about_at_the_top():
         pytest.skip("not a clone")
     top = {path.partition("/")[0] for path in listed.stdout.splitlines()}
     assert top == {
-        ".ci", ".gitignore", "CHANGELOG.md", "LICENSE", "README.md", "cli.py", "configs", "pipeline",
-        "pyproject.toml", "sample_data", "tests",
+        ".ci", ".gitignore", "CHANGELOG.md", "LICENSE", "README.md", "cli.py", "configs", "docs",
+        "pipeline", "pyproject.toml", "sample_data", "tests",
     }  # fmt: skip

@@ -57,6 +57,17 @@ def blocks(*kinds: str) -> list[Block]:
     return [block for block in all_blocks(*kinds) if block.mark != NOT_RUN]
 
 
+def shown_outputs() -> list[tuple[Block, Block]]:
+    """Blocks that are run and what they print, where it is shown right behind them."""
+    text = {page: text_of(REPO / page) for page in {block.page for block in all_blocks("text")}}
+    return [
+        (told, shown)
+        for told in blocks("console")
+        for shown in all_blocks("text")
+        if told.page == shown.page and f"{told.text}```\n\n```text\n{shown.text}" in text[told.page]
+    ]
+
+
 def commands(text: str) -> Iterator[list[str]]:
     """The commands of a block, word by word, without the variables set before them."""
     for line in text.replace("\\\n", " ").splitlines():

@@ -15,7 +15,7 @@ import click
 import numpy as np
 import pytest
 import yaml
-from pages import PAGES, REPO, all_blocks, blocks, commands, text_of, told_commands
+from pages import PAGES, REPO, all_blocks, blocks, commands, shown_outputs, text_of, told_commands
 from PIL import Image
 from trees import plant, segpipe
 
@@ -67,6 +67,24 @@ def test_commands_run(desk, block):
         assert program == "segpipe", f"{block}: say in this test how {program!r} is run"
         result = segpipe(*(str(Path(word).expanduser()) for word in words[1:]))
         assert result.exit_code == 0, f"{block}: {shlex.join(words)}\n{result.output}"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(("block", "shown"), shown_outputs(), ids=str)
+def test_outputs_are_shown_as_they_are(desk, block, shown):
+    printed = "".join(segpipe(*words[1:]).stdout for words in commands(block.text))
+    missing = [line for line in shown.text.splitlines() if line.rstrip() not in printed]
+    assert missing == []
+
+
+@pytest.mark.slow
+def test_the_first_commands_end_in_a_report(desk):
+    (desk / "job.yaml").unlink()
+    assert segpipe("init", Path("~/photos").expanduser(), "job.yaml").exit_code == 0
+    if not load_spec(desk / "job.yaml").output.report:
+        pytest.skip("init asks for no report")
+    assert segpipe("run", "job.yaml").exit_code == 0
+    assert Path("~/photos-segpipe/report/index.html").expanduser().exists()
 
 
 @pytest.mark.slow

@@ -14,6 +14,7 @@ from trees import segpipe
 import pipeline
 from cli import main
 from pipeline.errors import ExitCode, ImageError
+from pipeline.jobs.plan import Reason
 from pipeline.jobs.spec_schema import json_schema
 
 README = REPO / "README.md"
@@ -151,10 +152,20 @@ def test_every_reason_of_failure_is_told():
     assert told == {kind.__name__ for kind in ImageError.__subclasses__()}
 
 
+def test_every_reason_of_a_re_run_is_told():
+    section = sections_of(REPO / "docs/re-runs.md")["What counts as a change"]
+    assert {reason for reason in Reason if f"`{reason}" in section} == {*Reason}
+
+
 def test_benchmarks_that_are_told_are_there():
     for page in PAGES:
-        for script in re.findall(r"tests/benchmarks/(\w+\.py)", text_of(page)):
-            assert (REPO / "tests/benchmarks" / script).exists(), f"{name_of(page)}: {script}"
+        for script, options in re.findall(r"tests/benchmarks/(\w+\.py)([^`\n]*)", text_of(page)):
+            source = (REPO / "tests/benchmarks" / script).read_text(encoding="utf-8")
+            for option in re.findall(r"--[a-z-]+", options):
+                assert f'"{option}"' in source, f"{name_of(page)}: {script} {option}"
+    scripts = [path.name for path in (REPO / "tests/benchmarks").glob("*.py") if "argparse" in text_of(path)]
+    table = sections_of(REPO / "docs/development.md")["Benchmarks"]
+    assert [name for name in scripts if f"`{name}`" not in table] == []
     figures = text_of(REPO / "docs/measured.md")
     first = text_of(README).partition("## Try it")[0]
     for command in re.findall(r"`python (tests/benchmarks/[^`]+)`", first):

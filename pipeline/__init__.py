@@ -1,6 +1,6 @@
 """segpipe: quantize and segment images by colour. count → fit → map.
 
-The house has five wings; each may import only those before it.
+The house has six wings; each may import only those before it.
 
     errors    what can go wrong, and the exit code it ends in
     color/    maths on colours: arrays in, arrays out
@@ -8,7 +8,8 @@ The house has five wings; each may import only those before it.
     library/  what Python programs call: any image in, results that notebooks show
     jobs/     one run: job spec, plan, tasks, workers, manifest
     views/    what people look at
-    cli.py    words ↔ functions
+    commands/ words ↔ functions, a module a noun
+    cli.py    the commands gathered, and how their errors end
 
 >>> from pipeline import quantize                  # doctest: +SKIP
 >>> result = quantize(image, colors=16)            # doctest: +SKIP

@@ -22,13 +22,14 @@ ORDER = (
     "pipeline.library",
     "pipeline.jobs",
     "pipeline.views",
+    "pipeline.commands",
     "cli",
 )
 """The wings, each of which may import those before it."""
 
 ONLY = {
     "PIL": r"pipeline\.files\..*",
-    "click": r"cli",
+    "click": r"cli|pipeline\.commands\..*",
     "asyncssh": r"pipeline\.jobs\.clusters\.ssh",
     "dask": r"pipeline\.jobs\.clusters\..*|pipeline\.library\.chunks",
     "dask_jobqueue": r"pipeline\.jobs\.clusters\.batch",

@@ -1,0 +1,1 @@
+"""The words of the command line: a module a noun; `cli.py` gathers them."""

@@ -1,0 +1,127 @@
+"""`segpipe run`: do a job, tell of it, and write what is asked for about it."""
+
+import re
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from pipeline.commands.endings import exit_code_of
+from pipeline.commands.options import VERBOSE, plan_options
+from pipeline.commands.plan import show_plan
+from pipeline.commands.reading import look, read
+from pipeline.commands.report import renew
+from pipeline.errors import SegpipeError
+
+if TYPE_CHECKING:
+    from pipeline.jobs.spec import JobSpec
+    from pipeline.jobs.summary import Summary
+    from pipeline.jobs.survey import Options
+    from pipeline.views.reports import Report
+
+
+def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """Seconds of a word such as 90m."""
+    if value is None:
+        return None
+    words = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", value.strip())
+    if words is None:
+        raise click.BadParameter(f"expected seconds or a time such as 45s, 90m or 5.5h, found {value!r}")
+    return float(words[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[words[2]]
+
+
+@click.command()
+@plan_options
+@click.option("--dry-run", is_flag=True, help="Only say what would be done, and why; same as `plan`.")
+@click.option("--fail-fast", is_flag=True, help="Begin nothing more after the first failure.")
+@click.option("--workers", type=click.IntRange(min=1), help="Override compute.workers.")
+@click.option("--cluster", metavar="KIND|ADDRESS", help="Override compute.cluster or its address.")
+@click.option(
+    "--time-limit",
+    callback=_seconds,
+    metavar="TIME",
+    help="Begin nothing more after TIME (seconds, or 45s, 90m, 5.5h); exit code 7 if work is left.",
+)
+@click.option("--summary", type=click.Path(path_type=Path), help="Write what the run came to, as JSON.")
+@click.option("--metrics", type=click.Path(path_type=Path), help="Write the same for Prometheus.")
+@click.option("--log-json", is_flag=True, help="Log as JSON lines.")
+@click.option("-q", "--quiet", is_flag=True, help="Say nothing but errors.")
+@VERBOSE
+def run(job: Path, overrides: tuple[str, ...], dry_run: bool, verbose: bool, **given: Any) -> None:
+    """Do the images of JOB that are new or changed."""
+    overrides += _compute_overrides(given.pop("workers"), given.pop("cluster"))
+    watch = {name: given.pop(name) for name in ("log_json", "quiet")}
+    reports = {name: path for name in ("summary", "metrics") if (path := given.pop(name))}
+    limits = {name: given.pop(name) for name in ("fail_fast", "time_limit")}
+    if dry_run:
+        show_plan(look(*read(job, overrides, **given)), as_json=False, verbose=verbose)
+        return
+    with _reported(reports, job, given["shard"] or "") as report:
+        spec, options = read(job, overrides, **given)
+        summary = _run(spec, options, limits, verbose=verbose, **watch)
+        if spec.output.report and options.shard is None and summary.signal is None:
+            renew(spec, bool(summary.changed))
+        report.end(summary, summary.exit_code)
+    sys.exit(summary.exit_code)
+
+
+def _run(
+    spec: "JobSpec", options: "Options", limits: dict[str, Any], *, log_json: bool, quiet: bool, verbose: bool
+) -> "Summary":
+    """Run a job and tell of it on stderr."""
+    from pipeline.jobs.run import run as run_job
+    from pipeline.views.terminal import Bar, JsonLines, Quiet
+    from pipeline.views.texts import closing_lines
+
+    silent = quiet or sys.stderr is None
+    watcher = Quiet() if silent else JsonLines() if log_json else Bar(verbose)
+    try:
+        summary = run_job(spec, options, watcher, **limits)
+    finally:
+        watcher.close()
+    if not silent or (summary.exit_code and sys.stderr is not None):
+        for line in closing_lines(summary, told_already=not silent):
+            watcher.say(line) if log_json and not silent else click.echo(line, err=True)
+    return summary
+
+
+@contextmanager
+def _reported(reports: dict[str, Path], job: Path, shard: str) -> "Iterator[Report]":
+    """Write the reports of a run, however it ends; a run that failed ends as it would without."""
+    from pipeline.views.metrics import metrics_text
+    from pipeline.views.reports import Report, expect_place, write_report
+
+    for name, path in reports.items():
+        expect_place(path, f"--{name}")
+    report, name = Report(), str(job.absolute())
+
+    def write() -> None:
+        texts = {"summary": report.json(name, shard), "metrics": metrics_text(report, name, shard).encode()}
+        for option, path in reports.items():
+            write_report(path, texts[option], f"--{option}")
+
+    try:
+        yield report
+    except BaseException as error:
+        code = exit_code_of(error)
+        report.end(None, code, str(error) if isinstance(error, SegpipeError) else code.meaning)
+        try:
+            write()
+        except SegpipeError as another:
+            click.echo(f"segpipe: error: {another}", err=True)
+        raise
+    write()
+
+
+def _compute_overrides(workers: int | None, cluster: str | None) -> tuple[str, ...]:
+    given: tuple[str, ...] = ()
+    if workers is not None:
+        given += (f"compute.workers={workers}",)
+    if cluster is not None and "://" in cluster:
+        given += ("compute.cluster=address", f"compute.address={cluster}")
+    elif cluster is not None:
+        given += (f"compute.cluster={cluster}",)
+    return given

@@ -1,0 +1,77 @@
+"""`segpipe verify`, `merge` and `prune`: what keeps an output tree in order."""
+
+import sys
+from pathlib import Path
+
+import click
+
+from pipeline.commands.options import JOB, SET
+from pipeline.commands.reading import look, read, tell
+from pipeline.commands.report import renew
+from pipeline.errors import ExitCode
+
+
+@click.command()
+@JOB
+@SET
+def verify(job: Path, overrides: tuple[str, ...]) -> None:
+    """Compare every output with the manifest, to the last byte. Writes nothing."""
+    from pipeline.jobs.tree import tree_of
+    from pipeline.jobs.verify import verify as verify_tree
+    from pipeline.views.terminal import plain
+
+    spec, _ = read(job, overrides)
+    verdict = verify_tree(tree_of(spec))
+    for image, path, what in verdict.differences:
+        click.echo(f"{plain(path)}  {what}  ({plain(image)})" if image else f"{path}  {what}")
+    click.echo(f"{verdict.files} files compared, {len(verdict.differences)} differences", err=True)
+    if verdict.differences:
+        sys.exit(ExitCode.DIFFERENCES_FOUND)
+
+
+@click.command()
+@JOB
+@SET
+def merge(job: Path, overrides: tuple[str, ...]) -> None:
+    """Fold what runs of shards have done into the manifest; the next `run` would, too."""
+    from pipeline.jobs.merging import merge as merge_parts
+    from pipeline.jobs.tree import tree_of
+
+    spec, _ = read(job, overrides)
+    merged = merge_parts(tree_of(spec), tell)
+    click.echo(f"{merged.parts} parts with {merged.records} images merged", err=True)
+    if spec.output.report:
+        renew(spec, merged.parts > 0)
+
+
+@click.command()
+@JOB
+@SET
+@click.option("--dry-run", is_flag=True, help="Only name what would be removed.")
+@click.option(
+    "--max-delete",
+    default=100,
+    show_default=True,
+    help="Remove nothing if more files would go.",
+)
+def prune(job: Path, overrides: tuple[str, ...], dry_run: bool, max_delete: int) -> None:
+    """Remove outputs whose input has gone, and files that no record knows."""
+    from pipeline.errors import SpecError
+    from pipeline.jobs import leftovers
+    from pipeline.views.terminal import plain
+
+    spec, options = read(job, overrides)
+    found = look(spec, options)
+    left = leftovers.find_leftovers(found)
+    files = list(left.files())
+    if not dry_run and len(files) > max_delete:
+        raise SpecError(
+            f"{len(files)} files are more than --max-delete {max_delete}: is {found.tree.inputs} "
+            f"complete? If so, prune again with --max-delete {len(files)}"
+        )
+    for path in files:
+        click.echo(plain(path))
+    removed = 0 if dry_run or not len(left) else leftovers.prune(found, left, tell)
+    click.echo(f"{len(left.orphans)} orphans, {len(left.strays)} strays, {removed} files removed", err=True)
+    if spec.output.report and left.orphans and not dry_run:
+        renew(spec, changed=True)

@@ -47,7 +47,7 @@ ONLY = {
     "skimage": r"pipeline\.color\.(regions|similarity)|pipeline\.files\.swatches",
     "sklearn": r"pipeline\.library\.estimator",
     "tifffile": r"pipeline\.files\..*",
-    "tqdm": r"pipeline\.views\.terminal",
+    "tqdm": r"pipeline\.views\.progress",
     "xarray": r"pipeline\.library\.labelled",
     "yaml": r"pipeline\.jobs\.yaml_places",
     "zarr": r"pipeline\.files\.zarrs",

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from pipeline.jobs.manifest import save
 from pipeline.jobs.records import Records
-from pipeline.views.terminal import Bar, JsonLines, Quiet, plain, told
+from pipeline.views.terminal import JsonLines, Quiet, plain, told
 
 EVIL = "a\x1b[2J\r\n\u202eb\x00\x9b\udcff.png"
 
@@ -55,27 +55,6 @@ def watched(watcher, survey):
     watcher.finished(failed(EVIL.replace("\udcff", "")))
     watcher.say("some words")
     watcher.close()
-
-
-@pytest.mark.parametrize("verbose", [False, True])
-def test_the_bar_says_failures_and_all_images_only_if_asked_to(survey, capsys, verbose):
-    watched(Bar(verbose), survey)
-    out, err = capsys.readouterr()
-    lines = err.splitlines()
-    assert out == ""
-    assert lines[0] == "segpipe: manifest.jsonl:1 could not be read; its image is done anew"
-    assert lines[1].startswith(r"segpipe: passed over l\nk.png: the link leaves the input root")
-    assert ("segpipe: done: a.png" in lines) == verbose
-    assert lines[-2] == r"segpipe: failed: a\x1b[2J\r\n\u202eb\x00\x9b.png: TruncatedImage: !"
-    assert lines[-1] == "segpipe: some words"
-    assert len(lines) == 4 + verbose
-
-
-def test_a_bar_that_has_not_started_can_be_closed(capsys):
-    bar = Bar(verbose=True)
-    bar.finished(done("a"))
-    bar.close()
-    assert capsys.readouterr().err == "segpipe: done: a\n"
 
 
 def test_json_lines_are_json_one_event_each(survey, capsys):

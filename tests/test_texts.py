@@ -3,18 +3,15 @@
 import json
 
 import pytest
-from builders import digest_of, done, failed, job, look, noise, plant
+from builders import digest_of, failed, job, look, noise, plant
 
 from pipeline.jobs.leftovers import Leftovers, find_leftovers
 from pipeline.jobs.manifest import Journal, save
-from pipeline.jobs.plan import Orphan
 from pipeline.jobs.records import Records
 from pipeline.jobs.run import run
-from pipeline.jobs.summary import Summary
 from pipeline.jobs.survey import Options
 from pipeline.jobs.watcher import Watcher
 from pipeline.views.texts import (
-    closing_lines,
     explanation,
     other_kinds,
     plan_json,
@@ -159,34 +156,6 @@ def test_the_state_of_no_tree(tmp_path):
         f"{tmp_path}/out: 0 done, 0 failed, 0 skipped",
         "1 images (1 new): 1 to do, 0.0 Mpx",
     ]
-
-
-def ended(**given):
-    facts = {"reasons": {}, "failing": [], "orphans": [], "damaged": [], "unchanged": 0, "planned": 0}
-    return list(closing_lines(Summary(**(facts | given))))
-
-
-def test_the_closing_words_name_what_is_not_nil_and_always_what_was_done():
-    assert ended(seconds=1.26) == ["0 done in 1.3 s"]
-    assert ended(done=2, unchanged=3, planned=7, skipped=1) == [
-        "2 done, 3 unchanged, 1 skipped, 4 not begun in 0.0 s"
-    ]
-
-
-def test_the_closing_words_name_five_failures_and_count_the_rest():
-    new, old = [failed(f"n{i}\n") for i in range(4)], [failed(f"o{i}") for i in range(3)]
-    lines = ended(failures=new, failing=old, planned=4)
-    assert lines[0] == "7 failed in 0.0 s".replace("7", "0 done, 7")
-    assert lines[1] == r"failed: n0\n: TruncatedImage: !"
-    assert lines[5] == "failed: o0: TruncatedImage: !"
-    assert lines[6] == "… and 2 more; `segpipe status` lists them"
-    assert len(lines) == 7
-    assert len(ended(failures=new, planned=4)) == 5
-
-
-def test_the_closing_words_point_to_prune():
-    lines = ended(orphans=[Orphan(done("a"), "input has gone")])
-    assert lines[-1] == "1 images have outputs but no input; `segpipe prune` removes them"
 
 
 def test_skipped_images_are_told_in_the_state(tmp_path):

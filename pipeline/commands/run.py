@@ -14,6 +14,7 @@ from pipeline.commands.options import VERBOSE, plan_options
 from pipeline.commands.plan import show_plan
 from pipeline.commands.reading import look, read
 from pipeline.commands.report import renew
+from pipeline.commands.telling import Telling
 from pipeline.errors import SegpipeError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
 def run(job: Path, overrides: tuple[str, ...], dry_run: bool, verbose: bool, **given: Any) -> None:
     """Do the images of JOB that are new or changed."""
     overrides += _compute_overrides(given.pop("workers"), given.pop("cluster"))
-    watch = {name: given.pop(name) for name in ("log_json", "quiet")}
+    telling = Telling(given.pop("log_json"), given.pop("quiet"), verbose)
     reports = {name: path for name in ("summary", "metrics") if (path := given.pop(name))}
     limits = {name: given.pop(name) for name in ("fail_fast", "time_limit")}
     if dry_run:
@@ -61,30 +62,30 @@ def run(job: Path, overrides: tuple[str, ...], dry_run: bool, verbose: bool, **g
         return
     with _reported(reports, job, given["shard"] or "") as report:
         spec, options = read(job, overrides, **given)
-        summary = _run(spec, options, limits, verbose=verbose, **watch)
-        if spec.output.report and options.shard is None and summary.signal is None:
-            renew(spec, bool(summary.changed))
+        summary = _run(spec, options, limits, telling)
         report.end(summary, summary.exit_code)
     sys.exit(summary.exit_code)
 
 
-def _run(
-    spec: "JobSpec", options: "Options", limits: dict[str, Any], *, log_json: bool, quiet: bool, verbose: bool
-) -> "Summary":
-    """Run a job and tell of it on stderr."""
+def _run(spec: "JobSpec", options: "Options", limits: dict[str, Any], telling: Telling) -> "Summary":
+    """Run a job, renew its report, and tell of it."""
     from pipeline.jobs.run import run as run_job
-    from pipeline.views.terminal import Bar, JsonLines, Quiet
-    from pipeline.views.texts import closing_lines
+    from pipeline.jobs.tree import tree_of
+    from pipeline.views.closing import Where
 
-    silent = quiet or sys.stderr is None
-    watcher = Quiet() if silent else JsonLines() if log_json else Bar(verbose)
     try:
-        summary = run_job(spec, options, watcher, **limits)
+        summary = run_job(spec, options, telling.watcher, **limits)
     finally:
-        watcher.close()
-    if not silent or (summary.exit_code and sys.stderr is not None):
-        for line in closing_lines(summary, told_already=not silent):
-            watcher.say(line) if log_json and not silent else click.echo(line, err=True)
+        telling.watcher.close()
+    where = Where(tree_of(spec, options.shard), report=False)
+    if spec.output.report and options.shard is None and summary.signal is None:
+        try:
+            renew(spec, bool(summary.changed))
+        except SegpipeError:
+            telling.end(summary, where)
+            raise
+        where = where._replace(report=True)
+    telling.end(summary, where)
     return summary
 
 

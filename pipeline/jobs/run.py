@@ -232,8 +232,9 @@ class _Run:
         scope = self._spec.quantize.scope
         sharing = Sharing(scope, self._found.groups, self._routes, self._found.manifest.records)
         tasks: list[Any] = sharing.countings()
+        total, done = sum(len(task.keys) for task in tasks), 0
         if tasks:
-            self._watcher.say(f"counting {sum(len(task.keys) for task in tasks)} images for shared palettes")
+            self._watcher.say(f"counting {total} images for shared palettes")
         settled: set[str] = set()
         whole, parted = self._by_way(tasks)
         counted = trials.each(partial(count_bundle, settings), whole)
@@ -241,6 +242,8 @@ class _Run:
         for task, answer in chain(counted, counted_large):
             if answer is None:  # the run is to stop
                 continue
+            done += len(task.keys)
+            self._watcher.counting(done, total)
             if isinstance(answer, Exception):
                 settled |= self._fail(task.keys, answer, books)
             else:

@@ -13,6 +13,9 @@ class Watcher:
     def started(self, images: int, megapixels: float) -> None:
         """So many images are about to be done."""
 
+    def counting(self, done: int, total: int) -> None:
+        """So many of the images that share palettes are counted; painting them comes after."""
+
     def progressed(self, key: str, step: str, done: int, total: int) -> None:
         """So many of a large image's pixels are through with a step, "counted" or "mapped"."""
 

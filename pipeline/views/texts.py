@@ -1,4 +1,4 @@
-"""Plans, explanations, states and summaries in words: lists of lines for stdout."""
+"""Plans, explanations and states in words: lists of lines for stdout."""
 
 import json
 from collections import Counter
@@ -13,7 +13,7 @@ from pipeline.jobs.summary import Summary
 from pipeline.jobs.survey import Survey
 from pipeline.views.terminal import plain, told
 
-_SHOWN = 5  # failures in the closing words; the manifest has them all
+_SHOWN = 5  # extensions of files that are not looked at
 
 
 _WAYS = {"whole": "whole", "windows": "in windows", "bands": "in bands", "refused": "refused"}
@@ -152,26 +152,3 @@ def status_lines(found: Survey, leftovers: Leftovers) -> Iterator[str]:
     for stray in leftovers.strays:
         yield f"stray  {plain(stray)}  no record knows it"
     yield plan_numbers(found)
-
-
-def closing_lines(summary: Summary, *, told_already: bool = False) -> Iterator[str]:
-    """What a person wants to know when a run has ended.
-
-    told_already : whether the failures of this run were told when they happened.
-    """
-    counts = {
-        "done": summary.done,
-        "unchanged": summary.unchanged,
-        "skipped": summary.skipped,
-        "failed": len(summary.failures) + len(summary.failing),
-        "not begun": summary.left,
-    }
-    numbers = ", ".join(f"{count} {word}" for word, count in counts.items() if count or word == "done")
-    yield f"{numbers} in {summary.seconds:.1f} s"
-    failures = summary.failing if told_already else [*summary.failures, *summary.failing]
-    for record in failures[:_SHOWN]:
-        yield told(record)
-    if len(failures) > _SHOWN:
-        yield f"… and {len(failures) - _SHOWN} more; `segpipe status` lists them"
-    if summary.orphans:
-        yield f"{len(summary.orphans)} images have outputs but no input; `segpipe prune` removes them"

@@ -1,49 +1,98 @@
 """`segpipe init` and `schema`: what a new job begins with."""
 
+import os
+import shlex
 from pathlib import Path
 
 import click
+
+from pipeline.commands.reading import tell
+from pipeline.errors import InputError, OutputError, SpecError
 
 
 @click.command()
 def schema() -> None:
     """Print the JSON Schema of job files, for editors."""
-    import json
-
-    from pipeline.jobs.spec_schema import json_schema
-
-    click.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))
+    click.echo(_schema(), nl=False)
 
 
 @click.command()
-@click.argument("images", type=click.Path(path_type=Path))
+@click.argument("images", metavar="IMAGES")
 @click.argument("job", type=click.Path(path_type=Path), default="job.yaml")
-@click.option("--output", type=click.Path(path_type=Path), help="Output root.  [default: IMAGES-segpipe]")
-def init(images: Path, job: Path, output: Path | None) -> None:
+@click.option("--output", metavar="PATH", help="Output root.  [default: IMAGES-segpipe]")
+def init(images: str, job: Path, output: str | None) -> None:
     """Write a commented job file JOB for a folder of IMAGES, and the schema beside it."""
-    import json
-
-    from pipeline.errors import InputError, OutputError, SpecError
-    from pipeline.jobs.spec import load_spec
-    from pipeline.jobs.spec_schema import json_schema
+    from pipeline.files.objects import place
+    from pipeline.jobs.extras import require_store
+    from pipeline.jobs.glance import glance
+    from pipeline.jobs.proposal import remarks_on, settings_for, sizes_of
     from pipeline.jobs.spec_template import template
 
-    images = images.absolute()
-    output = (output or images.with_name(f"{images.name}-segpipe")).absolute()
+    if os.path.lexists(job):
+        raise SpecError(
+            f"{job}: expected a new file, found one; choose another name: segpipe init IMAGES JOB"
+        )
+    root, target = _roots(images, output)
+    require_store(root)
+    found = glance(place(root))
+    _write(job, template(root, target, settings_for(found), list(remarks_on(found))))
+    name = shlex.quote(str(job))
+    tell(f"{job}: {sizes_of(found)}")
+    tell(f"next: segpipe plan {name}, then segpipe run {name}")
+
+
+def _roots(images: str, output: str | None) -> tuple[str, str]:
+    """The input root and the output root, absolute; they lie apart."""
+    from pipeline.files.objects import is_url
+    from pipeline.jobs.spec_mistakes import WrongKeyError
+    from pipeline.jobs.spec_roots import check_apart, root_of
+
+    here = Path.cwd()
+    try:
+        root = root_of(images, here)
+        if not is_url(root):
+            root = os.path.abspath(root)  # noqa: PTH100 -- links stay as they were given
+            _expect_folder(Path(root))
+            if output is None and root == os.path.dirname(root):  # noqa: PTH120
+                raise SpecError(
+                    f"{root}: has no place beside it for outputs; say where they go: --output PATH"
+                )
+        target = root_of(output or f"{root}-segpipe", here)
+        check_apart(root, target)
+    except WrongKeyError as error:
+        raise SpecError(f"--output {output}: {error}") from error
+    except ValueError as error:
+        raise SpecError(str(error)) from error
+    return root, target
+
+
+def _expect_folder(images: Path) -> None:
     if not images.is_dir():
-        raise InputError(f"{images}: expected a folder of images, found none; check the path")
-    if job.exists():
-        raise SpecError(f"{job}: expected a new file, found one; choose another name")
+        found = "a file" if images.exists() else "none"
+        raise InputError(f"{images}: expected a folder of images, found {found}; check the path")
+
+
+def _write(job: Path, text: str) -> None:
+    """Write the job file and the schema, never over a file that is there; none is left that does not load."""
+    from pipeline.jobs.spec import load_spec
+
     schema_file = job.with_name("job.schema.json")
     try:
-        job.write_text(template(str(images), str(output)), encoding="utf-8")
+        with job.open("x", encoding="utf-8") as file:
+            file.write(text)
         load_spec(job)
         if not schema_file.exists():
-            text = json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"
-            schema_file.write_text(text, encoding="utf-8")
+            schema_file.write_text(_schema(), encoding="utf-8")
     except SpecError:
         job.unlink()
         raise
     except OSError as error:
         raise OutputError(f"{job}: could not be written: {error.strerror}; choose another name") from error
-    click.echo(f"{job} is ready: segpipe run {job}", err=True)
+
+
+def _schema() -> str:
+    import json
+
+    from pipeline.jobs.spec_schema import json_schema
+
+    return json.dumps(json_schema(), indent=2, ensure_ascii=False) + "\n"

@@ -1,7 +1,9 @@
 """The job file that ``segpipe init`` writes: every key, its default and what it means."""
 
 import textwrap
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
+from types import MappingProxyType
+from typing import NamedTuple
 
 from pipeline.jobs.spec_schema import json_schema
 from pipeline.jobs.spec_words import Schema, expectation
@@ -15,29 +17,50 @@ HEAD = """\
 """
 LIVE = {"quantize.colors"}  # the key that most jobs change
 WIDTH = 100
+NOTHING: Mapping[str, "Setting"] = MappingProxyType({})
 
 
-def template(input_root: str, output_root: str) -> str:
+class Setting(NamedTuple):
+    """A key that a job file sets, and why. value : in YAML, on one line."""
+
+    value: str
+    why: str = ""
+
+
+def template(
+    input_root: str,
+    output_root: str,
+    settings: Mapping[str, Setting] = NOTHING,
+    remarks: Sequence[str] = (),
+) -> str:
     """Return a commented job file for these roots, made from the models so that it cannot drift.
+
+    settings : further keys to set, by their dotted names. remarks : paragraphs for the top.
 
     Descriptions stand behind ``# ``, keys at their defaults behind ``#``: taking the latter away
     gives a job file that says the same in full.
     """
-    roots = {"input.root": as_quoted_yaml(input_root), "output.root": as_quoted_yaml(output_root)}
-    return HEAD + "\n".join(_section(json_schema(), "", roots)) + "\n"
+    roots = {
+        "input.root": Setting(as_quoted_yaml(input_root)),
+        "output.root": Setting(as_quoted_yaml(output_root)),
+    }
+    told = [line for remark in remarks for line in ("#", *_comment(remark, ""))]
+    return "\n".join([HEAD + "\n".join(told), *_section(json_schema(), "", roots | dict(settings))]) + "\n"
 
 
-def _section(schema: Schema, above: str, roots: dict[str, str]) -> Iterator[str]:
+def _section(schema: Schema, above: str, settings: Mapping[str, Setting]) -> Iterator[str]:
     indent = "  " * above.count(".")
     for key, node in schema["properties"].items():
         dotted = f"{above}{key}"
         if "properties" in node:
             yield from ("", *_comment(node["description"], indent), f"{indent}{key}:")
-            yield from _section(node, f"{dotted}.", roots)
+            yield from _section(node, f"{dotted}.", settings)
             continue
         yield from _comment(f"{node['description']} Takes {expectation(node)}.", indent)
-        hidden = "" if dotted in roots or dotted in LIVE else "#"
-        yield f"{indent}{hidden}{key}: {roots.get(dotted) or as_yaml(node['default'])}"
+        wanted = settings.get(dotted)
+        yield from _comment(wanted.why, indent) if wanted else ()
+        hidden = "" if wanted or dotted in LIVE else "#"
+        yield f"{indent}{hidden}{key}: {wanted.value if wanted else as_yaml(node['default'])}"
 
 
 def _comment(text: str, indent: str) -> list[str]:

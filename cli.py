@@ -1,5 +1,7 @@
 """The command line: its commands, and how their errors end. Data goes to stdout, all else to stderr."""
 
+import os
+import sys
 import traceback
 from typing import Any
 
@@ -19,6 +21,18 @@ from pipeline.errors import ExitCode, SegpipeError
 
 class _Commands(click.Group):
     """Commands whose errors end in the documented exit codes."""
+
+    def _main_shell_completion(self, *arguments: Any) -> None:
+        """Complete what is typed, if that is asked for; whatever happens, no traceback disturbs the line."""
+        if not os.environ.get("_SEGPIPE_COMPLETE"):
+            return
+        from pipeline.commands.shells import register
+
+        try:
+            register()
+            super()._main_shell_completion(*arguments)
+        except Exception:
+            sys.exit(1)
 
     def invoke(self, ctx: click.Context) -> Any:
         try:

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from pipeline.commands.options import JOB, JSON, SET
+from pipeline.commands.options import IMAGE, JOB, JSON, SET
 from pipeline.commands.reading import tell
 
 _COMPARISONS = """\b
@@ -25,7 +25,7 @@ def _numbers(ctx: click.Context, param: click.Parameter, value: str) -> list[int
 
 @click.command(epilog=_COMPARISONS)
 @JOB
-@click.argument("image")
+@IMAGE
 @click.option(
     "-c",
     "--colors",

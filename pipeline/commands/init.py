@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from pipeline.commands.completion import folders
 from pipeline.commands.reading import tell
 from pipeline.errors import InputError, OutputError, SpecError
 
@@ -17,9 +18,11 @@ def schema() -> None:
 
 
 @click.command()
-@click.argument("images", metavar="IMAGES")
+@click.argument("images", metavar="IMAGES", shell_complete=folders)
 @click.argument("job", type=click.Path(path_type=Path), default="job.yaml")
-@click.option("--output", metavar="PATH", help="Output root.  [default: IMAGES-segpipe]")
+@click.option(
+    "--output", metavar="PATH", help="Output root.  [default: IMAGES-segpipe]", shell_complete=folders
+)
 def init(images: str, job: Path, output: str | None) -> None:
     """Write a commented job file JOB for a folder of IMAGES, and the schema beside it."""
     from pipeline.files.objects import place

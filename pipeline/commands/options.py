@@ -6,9 +6,17 @@ from typing import Any
 
 import click
 
-JOB = click.argument("job", type=click.Path(path_type=Path))
+from pipeline.commands.completion import images, jobs, settings
+
+JOB = click.argument("job", type=click.Path(path_type=Path), shell_complete=jobs)
+IMAGE = click.argument("image", shell_complete=images)
 SET = click.option(
-    "--set", "overrides", multiple=True, metavar="KEY=VALUE", help="Override a key of the job file."
+    "--set",
+    "overrides",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Override a key of the job file.",
+    shell_complete=settings,
 )
 ONLY = click.option("--only", multiple=True, metavar="GLOB", help="Only images that match, e.g. 'cats/**'.")
 FORCE = click.option("--force", is_flag=True, help="Do images whatever their state.")

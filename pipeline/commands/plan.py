@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from pipeline.commands.options import JOB, JSON, SET, VERBOSE, plan_options
+from pipeline.commands.options import IMAGE, JOB, JSON, SET, VERBOSE, plan_options
 from pipeline.commands.reading import look, read
 from pipeline.errors import ExitCode
 
@@ -31,7 +31,7 @@ def plan(
 
 @click.command()
 @JOB
-@click.argument("image")
+@IMAGE
 @SET
 def explain(job: Path, image: str, overrides: tuple[str, ...]) -> None:
     """Say all that the verdict on one IMAGE (a key, as `plan` shows it) rests on."""

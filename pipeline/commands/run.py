@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from pipeline.commands.completion import clusters
 from pipeline.commands.endings import exit_code_of
 from pipeline.commands.options import VERBOSE, plan_options
 from pipeline.commands.plan import show_plan
@@ -39,7 +40,12 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
 @click.option("--dry-run", is_flag=True, help="Only say what would be done, and why; same as `plan`.")
 @click.option("--fail-fast", is_flag=True, help="Begin nothing more after the first failure.")
 @click.option("--workers", type=click.IntRange(min=1), help="Override compute.workers.")
-@click.option("--cluster", metavar="KIND|ADDRESS", help="Override compute.cluster or its address.")
+@click.option(
+    "--cluster",
+    metavar="KIND|ADDRESS",
+    help="Override compute.cluster or its address.",
+    shell_complete=clusters,
+)
 @click.option(
     "--time-limit",
     callback=_seconds,

@@ -44,8 +44,8 @@ def remarks_on(found: Glance) -> Iterator[str]:
     if 0 < rasters < len(found.read):
         yield (
             f"{rasters} of {len(found.read)} that were looked at are rasters of {_rasters(found)}: here they "
-            "are done as pictures. To segment their numbers, make a job of them with quantize.method: segment "
-            "and input.include."
+            "are done as pictures. To segment their numbers, make a job of them with input.include and "
+            "quantize.method: segment."
         )
     if found.others:
         yield f"Not taken in, as their names are no images': {told_kinds(found.others)}."

@@ -10,6 +10,7 @@ import click
 from pipeline import __version__
 from pipeline.commands.compare import compare
 from pipeline.commands.endings import exit_code_of
+from pipeline.commands.hints import missing_job, unknown_command
 from pipeline.commands.init import init, schema
 from pipeline.commands.palette import palette
 from pipeline.commands.plan import explain, plan, status
@@ -34,9 +35,22 @@ class _Commands(click.Group):
         except Exception:
             sys.exit(1)
 
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        """Find the command; who gave none is told what may have been meant."""
+        name = args[0]
+        if not (ctx.resilient_parsing or name.startswith("-") or self.get_command(ctx, name)):
+            ctx.fail(unknown_command(name, self.commands))
+        return super().resolve_command(ctx, args)
+
     def invoke(self, ctx: click.Context) -> Any:
         try:
             return super().invoke(ctx)
+        except click.MissingParameter as error:
+            if error.param is None or error.param.name != "job" or error.ctx is None:
+                raise
+            raise click.UsageError(missing_job(str(error.ctx.info_name)), error.ctx) from None
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except SegpipeError as error:

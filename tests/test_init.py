@@ -13,9 +13,10 @@ from PIL import Image
 from stores import Store, serving
 from trees import picture, plant, segpipe, snapshot
 
+from pipeline.files.kinds import told_kinds
 from pipeline.files.objects import place
 from pipeline.jobs import glance as glances
-from pipeline.jobs.glance import glance, told_kinds
+from pipeline.jobs.glance import glance
 from pipeline.jobs.proposal import remarks_on, settings_for
 from pipeline.jobs.spec import load_spec
 

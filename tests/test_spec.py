@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import ExitCode, SpecError
-from pipeline.jobs.spec import MOST_BYTES, load_spec
+from pipeline.jobs.spec import load_spec
+from pipeline.jobs.spec_files import MOST_BYTES
 
 ROOTS = "input: {root: in}\noutput: {root: out}\n"
 CONFIGS = sorted((Path(__file__).parents[1] / "configs").glob("*.yaml"))
@@ -166,7 +167,9 @@ def test_a_file_that_is_no_job_is_refused(folder: Path, text: str | bytes, told:
 def test_a_missing_file_and_a_folder_are_refused(folder: Path) -> None:
     with pytest.raises(SpecError, match=r"^job\.yaml: no such file; 'segpipe init' writes a job file$"):
         load_spec(Path("job.yaml"))
-    with pytest.raises(SpecError, match=r"^\.: expected a job file, found a folder$"):
+    with pytest.raises(
+        SpecError, match=r"^\.: expected a job file, found a folder; 'segpipe init \.' writes"
+    ):
         load_spec(Path())
 
 

@@ -36,11 +36,14 @@ def plan(
 def explain(job: Path, image: str, overrides: tuple[str, ...]) -> None:
     """Say all that the verdict on one IMAGE (a key, as `plan` shows it) rests on."""
     from pipeline.errors import SpecError
+    from pipeline.jobs.nearness import did_you_mean, nearest_keys
     from pipeline.views.texts import explanation
 
     found = look(*read(job, overrides))
-    if all(decision.entry.key != image for decision in found.plan.decisions):
-        raise SpecError(f"{image}: expected the key of an image; `segpipe plan -v {job}` lists them")
+    keys = [decision.entry.key for decision in found.plan.decisions]
+    if image not in keys:
+        near = did_you_mean(nearest_keys(image, keys, found.tree.inputs))
+        raise SpecError(f"{image}: expected the key of an image; {near}`segpipe plan -v {job}` lists them")
     for line in explanation(found, image):
         click.echo(line)
 

@@ -24,6 +24,8 @@ def verify(job: Path, overrides: tuple[str, ...]) -> None:
     verdict = verify_tree(tree_of(spec))
     for image, path, what in verdict.differences:
         click.echo(f"{plain(path)}  {what}  ({plain(image)})" if image else f"{path}  {what}")
+    if not verdict.files:
+        tell(f"nothing is recorded in {plain(spec.output.root)}: run the job first (segpipe run)")
     click.echo(f"{verdict.files} files compared, {len(verdict.differences)} differences", err=True)
     if verdict.differences:
         sys.exit(ExitCode.DIFFERENCES_FOUND)

@@ -73,6 +73,9 @@ def _nanoseconds(when: object) -> int:
     return round(when * 1e6) * 1000 if isinstance(when, int | float) else 0
 
 
+_PACKAGES = {"gs": "gcsfs", "gcs": "gcsfs", **dict.fromkeys(("abfs", "abfss", "az"), "adlfs")}
+
+
 def system_of(protocol: str) -> Any:
     """The file system of fsspec for a protocol; SpecError if there is none."""
     return _system_of(protocol, os.getpid())
@@ -86,7 +89,8 @@ def _system_of(protocol: str, process: int) -> Any:
     try:
         kind = fsspec.get_filesystem_class(protocol)
     except ImportError as error:
-        advice = "pip install 'segpipe[s3]'" if protocol in S3 else "install it"
+        package = _PACKAGES.get(protocol, "the package that it names")
+        advice = "pip install 'segpipe[s3]'" if protocol in S3 else f"pip install {package}"
         raise SpecError(
             f"{protocol}://: expected fsspec's package for it, found none ({error}); {advice}"
         ) from error

@@ -20,11 +20,13 @@ from pipeline.color.metrics import Metrics, measure
 from pipeline.color.palette import Palette
 from pipeline.color.shrinking import Shrinking, join_shrunk, shrink_factor
 from pipeline.color.warmup import warm_up_for
-from pipeline.errors import NothingVisible, SpecError, TooMuchMemory
+from pipeline.errors import InputError, NothingVisible, SpecError, TooMuchMemory
 from pipeline.files.geotags import NOTHING
 from pipeline.files.images import Raster, read_image
+from pipeline.files.listing import list_inputs
 from pipeline.files.objects import Place
 from pipeline.jobs.canvas import Canvas
+from pipeline.jobs.nearness import did_you_mean, nearest_keys
 from pipeline.jobs.settings import Settings, settings_of
 from pipeline.jobs.spec import load_spec
 from pipeline.jobs.tasks import refuse_too_many
@@ -74,8 +76,18 @@ def find_image(settings: Settings, image: str) -> Place:
                 return path
     raise SpecError(
         f"{image}: expected the key of an image, as `segpipe plan -v` lists them, or the path of one, found "
-        "no such file; check it"
+        f"no such file; {_meant(settings, image) or 'check it'}"
     )
+
+
+def _meant(settings: Settings, image: str) -> str:
+    """Which images were most likely meant."""
+    if not isinstance(settings.input_root, Path):  # a listing takes its time there
+        return ""
+    with suppress(InputError):
+        keys = [entry.key for entry in list_inputs(settings.input_root).entries]
+        return did_you_mean(nearest_keys(image, keys, settings.input_root)).strip()
+    return ""
 
 
 def compared(

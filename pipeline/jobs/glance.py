@@ -18,6 +18,7 @@ from pipeline.files.entries import Entry
 from pipeline.files.folders import has_image_name
 from pipeline.files.formats import NAMES
 from pipeline.files.images import read_header
+from pipeline.files.kinds import told_kinds
 from pipeline.files.listing import Listing, list_inputs
 from pipeline.files.objects import ObjectPath, Place
 from pipeline.files.rasters import raster_layout
@@ -98,18 +99,6 @@ def glance(root: Place) -> Glance:
     chosen = _chosen(listing.entries, _REQUESTS if isinstance(root, ObjectPath) else _LOOKED_AT)
     looked = list(mapped_ahead(partial(_look, root), chosen, _READERS))
     return Glance(len(listing.entries), _kinds(listing.entries), uncommon, dict(others), exclude, looked)
-
-
-def told_kinds(kinds: dict[str, int], most: int = 6) -> str:
-    """Extensions with their numbers, the most frequent first: "3 .txt, 1 without extension"."""
-    ranked = sorted(kinds.items(), key=lambda pair: (-pair[1], pair[0]))
-    words = [f"{count} {printable(kind) or 'without extension'}" for kind, count in ranked[:most]]
-    return ", ".join(words) + (", …" if len(ranked) > most else "")
-
-
-def printable(text: str) -> str:
-    """A name as it can stand in a comment or a message."""
-    return text if text.isprintable() else text.encode("unicode_escape").decode()
 
 
 def _look(root: Place, entry: Entry) -> Looked | None:

@@ -34,6 +34,11 @@ def load_manifest(tree: Tree) -> Manifest:
             replayed=not is_folded(tree.journal),
         )
     except OSError as error:
+        if isinstance(error, NotADirectoryError):
+            raise OutputError(
+                f"output root {tree.outputs}: expected a folder, found a file on the way to it; give another "
+                "output.root"
+            ) from error
         raise OutputError(
             f"output root {tree.outputs}: expected a readable manifest, found: {error.strerror}; "
             "check its permissions and those of its folder"

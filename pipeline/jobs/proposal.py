@@ -4,7 +4,8 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
-from pipeline.jobs.glance import Glance, printable, told_kinds
+from pipeline.files.kinds import printable, told_kinds
+from pipeline.jobs.glance import Glance
 from pipeline.jobs.spec_sections import Input
 from pipeline.jobs.spec_template import Setting
 from pipeline.jobs.yaml_places import as_yaml

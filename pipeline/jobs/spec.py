@@ -8,6 +8,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from pipeline.errors import SpecError
 from pipeline.jobs.spec_compute import Compute
 from pipeline.jobs.spec_diagnosis import diagnose
+from pipeline.jobs.spec_files import text_of
 from pipeline.jobs.spec_mistakes import Mistake, Place, WrongKeyError, refusal
 from pipeline.jobs.spec_overrides import lay_over
 from pipeline.jobs.spec_quantize import Quantize
@@ -15,8 +16,6 @@ from pipeline.jobs.spec_roots import check_apart
 from pipeline.jobs.spec_sections import Input, Large, Output, Regions, Section
 from pipeline.jobs.spec_words import plain_schema, shown
 from pipeline.jobs.yaml_places import UNREADABLE, PlacedYaml, read_yaml
-
-MOST_BYTES = 1_000_000  # a job file has a few thousand; an image given by mistake is not read whole
 
 
 class JobSpec(Section):
@@ -98,7 +97,7 @@ def _read(path: Path) -> PlacedYaml:
     def place_of(line: int, column: int) -> Place:
         return Place.in_file(str(path), line, column)
 
-    document = read_yaml(_text(path), place_of)
+    document = read_yaml(text_of(path), place_of)
     if document.value is UNREADABLE:
         raise refusal(document.mistakes)
     if document.value is None:
@@ -107,25 +106,3 @@ def _read(path: Path) -> PlacedYaml:
         message = f"expected sections such as 'input:' and 'output:', found {shown(document.value)}"
         raise refusal([Mistake(document.key_place(()), (), message)])
     return document
-
-
-def _text(path: Path) -> str:
-    if path.is_dir():
-        raise SpecError(f"{path}: expected a job file, found a folder")
-    try:
-        with path.open("rb") as file:
-            content = file.read(MOST_BYTES + 1)
-    except FileNotFoundError:
-        raise SpecError(f"{path}: no such file; 'segpipe init' writes a job file") from None
-    except OSError as error:
-        raise SpecError(f"{path}: cannot be read: {error.strerror}") from None
-    if len(content) > MOST_BYTES:
-        raise SpecError(f"{path}: expected a job file, found more than {MOST_BYTES:,} bytes")
-    try:
-        return content.decode("utf-8-sig")
-    except UnicodeDecodeError as error:
-        before = content[: error.start].decode("utf-8-sig")
-        line, column = before.count("\n") + 1, error.start - content.rfind(b"\n", 0, error.start)
-        place = Place.in_file(str(path), line, column)
-        message = f"the byte {content[error.start]:#04x} is not UTF-8; save the file as UTF-8"
-        raise refusal([Mistake(place, (), message)]) from None

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from pipeline.errors import InputError, OutputError, SpecError
+from pipeline.files.kinds import told_kinds
 from pipeline.files.listing import Listing, list_inputs
 from pipeline.files.objects import Place
 from pipeline.files.patterns import Patterns
@@ -152,10 +153,11 @@ def _nothing_found(tree: Tree, listing: Listing, options: Options) -> str:
     if listing.entries:
         return (
             f"--only {' '.join(options.only)}: none of the {len(listing.entries)} images below {tree.inputs} "
-            f"matches; the first is {listing.entries[0].key!r}"
+            f"matches; the first is {listing.entries[0].key!r}; give a pattern such as '*.png' or 'cats/**'"
         )
+    others = f" (but {told_kinds(listing.others)})" if listing.others else ""
     passed = f" ({len(listing.skipped)} links or folders were passed over)" if listing.skipped else ""
     return (
-        f"input root {tree.inputs}: expected image files that the job includes, found none{passed}; "
+        f"input root {tree.inputs}: expected image files that the job includes, found none{others}{passed}; "
         "check input.root, input.include and input.exclude in the job file"
     )

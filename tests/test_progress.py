@@ -220,3 +220,21 @@ def test_an_interrupted_bar_leaves_whole_lines(tmp_path):
     assert re.fullmatch(r"\d+ done, \d+ not begun in .*", lines[1])
     assert re.fullmatch(r"\d+ images left to do: run again to go on", lines[2])
     assert not [line for line in lines if "%|" in line]
+
+
+def test_images_that_are_counted_first_have_a_bar_of_their_own(site):
+    shown = in_terminal("run", site.job, "--set", "quantize.scope=job", width=100)
+    assert shown.code == 1
+    assert re.search(r"counted: +\d+%\|", shown.text)
+    assert "%|" not in "".join(shown.screen())
+
+
+def test_counting_tells_now_and_then(capsys):
+    now = [0.0]
+    watcher = Steps(False, lambda: now[0])
+    for image in range(1, 101):
+        now[0] += 1
+        watcher.counting(image, 100)
+    assert capsys.readouterr().err.splitlines() == [
+        f"segpipe: {count}/100 images counted" for count in (30, 60, 90)
+    ]

@@ -33,7 +33,9 @@ def test_the_first_run_writes_the_tree_and_nothing_else(site):
     before = snapshot(site.inputs)
     result = site.run()
     assert result.stdout == ""
-    assert result.stderr.splitlines()[-1].startswith("3 done in ")
+    *_, numbers, where = result.stderr.splitlines()
+    assert numbers.startswith("3 done in ")
+    assert where == f"outputs: {site.outputs}"
     assert set(contents(site.outputs)) == {"manifest.jsonl"} | {
         name for key in KEYS for name in (f"quantized/{key}.png", f"labels/{key}.png", f"palettes/{key}.json")
     }
@@ -219,7 +221,7 @@ def test_a_removed_input_leaves_an_orphan(ran):
     (ran.inputs / "a.png").unlink()
     assert ran.plan()["orphans"] == [{"image": "a.png", "why": "input has gone"}]
     result = ran.run()
-    assert "1 images have outputs but no input" in result.stderr
+    assert "1 image has outputs but no input" in result.stderr
     assert snapshot(ran.outputs) == before
     plant(ran.inputs, "a.png")  # it comes back
     assert ran.reasons() == {}

@@ -101,7 +101,9 @@ def test_a_missing_input_root_is_an_error(tmp_path):
 
 def test_an_output_root_that_is_a_file_is_an_error(tmp_path, spec):
     (tmp_path / "out").write_bytes(b"")
-    with pytest.raises(OutputError, match=r"out: expected a readable manifest, found: Not a directory"):
+    with pytest.raises(
+        OutputError, match=r"out: expected a folder, found a file on the way to it; give another"
+    ):
         look(spec)
 
 

@@ -2,84 +2,29 @@
 
 import errno
 import hashlib
-import os
-from pathlib import Path
 
 import pytest
 from builders import tree
+from disks import Full, fail_fsync, fail_replace
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import OutputNotWritable
 from pipeline.files import outputs
-from pipeline.files.outputs import Commit, OutputFile, flush_folder, sweep, write_whole
+from pipeline.files.outputs import Commit, OutputFile
+from pipeline.files.wholefiles import DEBRIS
 
 FILES = {"quantized/a/b.png": b"picture", "labels/a/b.png": b"labels", "palettes/a/b.json": b"{}"}
 
 
 def debris(root):
-    return sorted(root.rglob(outputs.DEBRIS))
+    return sorted(root.rglob(DEBRIS))
 
 
 def stage_and_publish(root, key="a/b", files=FILES):
     commit = Commit(root)
     staged = commit.stage(key, files)
     return staged, commit.publish()
-
-
-class Full:
-    """A disk that is full after so many files: the next gets half of its bytes."""
-
-    def __init__(self, monkeypatch, room):
-        self.room = room
-        real = Path.open
-
-        def limited(path, mode="r", *args, **kwargs):
-            file = real(path, mode, *args, **kwargs)
-            if "x" not in mode:
-                return file
-            self.room -= 1
-            return file if self.room >= 0 else _Torn(file)
-
-        monkeypatch.setattr(Path, "open", limited)
-
-
-class _Torn:
-    def __init__(self, file):
-        self.file = file
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.file.close()
-
-    def write(self, data):
-        self.file.write(data[: len(data) // 2])
-        raise OSError(errno.ENOSPC, "No space left on device")
-
-
-def fail_fsync(monkeypatch, bad):
-    """Fail to flush files for whose stat result `bad` holds."""
-    real = os.fsync
-
-    def fsync(handle):
-        if bad(os.fstat(handle)):
-            raise OSError(errno.EIO, "Input/output error")
-        real(handle)
-
-    monkeypatch.setattr(os, "fsync", fsync)
-
-
-def fail_replace(monkeypatch, name):
-    real = Path.replace
-
-    def replace(path, target):
-        if Path(target).name == name:
-            raise OSError(errno.EACCES, "Permission denied")
-        return real(path, target)
-
-    monkeypatch.setattr(Path, "replace", replace)
 
 
 def test_nothing_is_final_before_publish_and_all_of_it_after(tmp_path):
@@ -161,14 +106,14 @@ def test_a_group_that_cannot_be_staged_does_not_disturb_the_others(tmp_path, mon
 
 
 def test_running_out_of_memory_takes_the_whole_group_back(tmp_path, monkeypatch):
-    real = outputs._has_content
+    real = outputs.has_content
 
     def tight(path, data):
         if path.parent.parent.name == "labels":
             raise MemoryError
         return real(path, data)
 
-    monkeypatch.setattr(outputs, "_has_content", tight)
+    monkeypatch.setattr(outputs, "has_content", tight)
     commit = Commit(tmp_path)
     with pytest.raises(MemoryError):
         commit.stage("a/b", FILES)
@@ -288,54 +233,6 @@ def test_publishing_twice_does_nothing_the_second_time(tmp_path):
     before = tree(tmp_path)
     assert commit.publish() == {}
     assert tree(tmp_path) == before
-
-
-def test_writing_a_whole_file_makes_folders_and_says_whether_it_wrote(tmp_path):
-    path = tmp_path / "new/folder/file"
-    assert write_whole(path, b"one")
-    before = tree(tmp_path)
-    assert not write_whole(path, b"one")
-    assert tree(tmp_path) == before
-    assert write_whole(path, b"two")
-    assert path.read_bytes() == b"two"
-    assert not debris(tmp_path)
-
-
-@pytest.mark.parametrize("step", ["write", "fsync", "replace"])
-def test_a_whole_file_that_cannot_be_written_keeps_its_old_content(tmp_path, monkeypatch, step):
-    path = tmp_path / "file"
-    path.write_bytes(b"old content")
-    before = tree(tmp_path)
-    with monkeypatch.context() as patch:
-        if step == "write":
-            Full(patch, 0)
-        elif step == "fsync":
-            patch.setattr(os, "fsync", lambda _: (_ for _ in ()).throw(OSError(errno.EIO, "I/O")))
-        else:
-            fail_replace(patch, "file")
-        with pytest.raises(OSError, match=r"No space|I/O|Permission"):
-            write_whole(path, b"new content")
-    assert tree(tmp_path) == before
-
-
-def test_sweeping_removes_debris_and_nothing_else(tmp_path):
-    kept = ["a.png", ".segpipe-notes", "part", ".hidden.part", "sub/.segpipe-x-1.part"]
-    for name in [*kept, ".segpipe-abc-0123.part", ".segpipe-.part"]:
-        (tmp_path / name).parent.mkdir(exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-    assert sweep(tmp_path) == 2
-    assert tree(tmp_path).keys() == set(kept)
-    assert sweep(tmp_path) == 0
-    assert sweep(tmp_path / "missing") == 0
-
-
-def test_what_a_killed_writer_leaves_is_swept(tmp_path):
-    Commit(tmp_path).stage("b", {"b.png": b"1", "c.png": b"2"})
-    assert sweep(tmp_path) == 2
-
-
-def test_folders_can_be_flushed(tmp_path):
-    flush_folder(tmp_path)
 
 
 def test_a_file_that_is_written_bit_by_bit_becomes_final_with_its_group(tmp_path):

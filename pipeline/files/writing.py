@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import BinaryIO
 
 from pipeline.errors import OutputNotWritable
-from pipeline.files import outputs
+from pipeline.files import wholefiles
 from pipeline.files.objects import ObjectPath, Place
-from pipeline.files.outputs import DEBRIS, Commit, Guard, allowed
+from pipeline.files.outputs import Commit, Guard, allowed
 from pipeline.files.storecalls import head, read, remove_all
 from pipeline.files.uploads import ObjectCommit, write_object
 
@@ -29,14 +29,14 @@ def write_whole(path: Place, data: bytes) -> bool:
 
     Returns whether anything was written. Raises OSError.
     """
-    return write_object(path, data) if isinstance(path, ObjectPath) else outputs.write_whole(path, data)
+    return write_object(path, data) if isinstance(path, ObjectPath) else wholefiles.write_whole(path, data)
 
 
 def write_parts(path: Place, parts: Iterable[bytes]) -> bool:
     """Do the same with content that need not be in memory at once, on a disk of this machine."""
     if isinstance(path, ObjectPath):
         return write_object(path, b"".join(parts))
-    return outputs.write_parts(path, parts)
+    return wholefiles.write_parts(path, parts)
 
 
 def put(path: Place, write: Callable[[BinaryIO], object]) -> None:
@@ -45,7 +45,7 @@ def put(path: Place, write: Callable[[BinaryIO], object]) -> None:
     Raises OutputNotWritable, or what `write` raises, leaving nothing behind.
     """
     if not isinstance(path, ObjectPath):
-        outputs.put(path, write)
+        wholefiles.put(path, write)
         return
     file = BytesIO()
     write(file)
@@ -66,13 +66,13 @@ def digest_of_file(path: Place) -> str:
 
 
 def sweep(folder: Place, finals: Iterable[str] | None = None) -> int:
-    """Remove what killed writers left in a folder; returns the number of files removed. See `outputs`.
+    """Remove what killed writers left in a folder; returns the number of files removed. See `wholefiles`.
 
     Writers to a store leave nothing but what workers are shown, see `inspection`.
     """
     if not isinstance(folder, ObjectPath):
-        return outputs.sweep(folder, finals)
-    debris = list(folder.glob(DEBRIS)) if finals is None else []
+        return wholefiles.sweep(folder, finals)
+    debris = list(folder.glob(wholefiles.DEBRIS)) if finals is None else []
     remove_all(debris)
     return len(debris)
 
@@ -80,7 +80,7 @@ def sweep(folder: Place, finals: Iterable[str] | None = None) -> int:
 def flush_folder(folder: Place) -> None:
     """Make the names in a folder durable; those in a store are."""
     if not isinstance(folder, ObjectPath):
-        outputs.flush_folder(folder)
+        wholefiles.flush_folder(folder)
 
 
 def remove_tree(folder: Place) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 from pipeline import __version__
 from pipeline.errors import SpecError, WorkersLost
 from pipeline.files.objects import ObjectPath, Place, is_url, place
-from pipeline.files.outputs import DEBRIS
+from pipeline.files.wholefiles import DEBRIS
 from pipeline.jobs.recipe import ALGORITHM_VERSION
 
 _DECISIVE = ("numpy", "pillow", "numba", "msgspec", "zlib-ng", "imagecodecs", "tifffile", "pyvips")

@@ -9,8 +9,8 @@ from pathlib import Path, PurePosixPath
 
 from pipeline.errors import OutputError
 from pipeline.files.objects import ObjectPath, Place
-from pipeline.files.outputs import DEBRIS
 from pipeline.files.storecalls import remove_all
+from pipeline.files.wholefiles import DEBRIS
 from pipeline.files.writing import sweep
 from pipeline.jobs.clashes import ENDINGS
 from pipeline.jobs.holding import held

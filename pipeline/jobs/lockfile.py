@@ -16,7 +16,7 @@ import secrets
 from contextlib import suppress
 from pathlib import Path
 
-from pipeline.files.outputs import DEBRIS
+from pipeline.files.wholefiles import DEBRIS
 from pipeline.jobs.holder import token_of
 from pipeline.jobs.slot import Seen
 

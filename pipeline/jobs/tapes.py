@@ -20,8 +20,8 @@ from tempfile import TemporaryFile
 from typing import Protocol
 
 from pipeline.files.objects import ObjectPath, Place
-from pipeline.files.outputs import flush_folder, write_whole
 from pipeline.files.storecalls import ABREAST, create, read, remove_all
+from pipeline.files.wholefiles import flush_folder, write_whole
 
 _FOLDED = b'{"folded"'
 

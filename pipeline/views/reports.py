@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import ExitCode, OutputError, SpecError
-from pipeline.files.outputs import write_whole
+from pipeline.files.wholefiles import write_whole
 from pipeline.jobs.summary import Summary
 
 _SHOWN = 20  # failures; the manifest has them all

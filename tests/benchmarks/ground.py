@@ -16,7 +16,7 @@ import numpy as np
 import yaml
 from PIL import Image
 
-from pipeline.files.outputs import DEBRIS
+from pipeline.files.wholefiles import DEBRIS
 from pipeline.jobs.ledger import load_manifest
 from pipeline.jobs.recipe import recipe, recipe_digest
 from pipeline.jobs.spec import JobSpec, load_spec

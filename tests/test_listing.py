@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 
 from pipeline.errors import BrokenLink, InputError, UnsupportedImage, UnusableName
-from pipeline.files import listing
 from pipeline.files.listing import Entry, list_inputs
 
 
@@ -51,7 +50,7 @@ def test_excluded_folders_are_not_read(tmp_path, monkeypatch):
     plant(tmp_path, "drafts/a.png", "x/drafts/b/c.png", "x/d.png")
     scanned = []
     scandir = os.scandir
-    monkeypatch.setattr(listing.os, "scandir", lambda path: scanned.append(Path(path).name) or scandir(path))
+    monkeypatch.setattr(os, "scandir", lambda path: scanned.append(Path(path).name) or scandir(path))
     assert keys(list_inputs(tmp_path, exclude=["drafts/"])) == ["x/d.png"]
     assert "drafts" not in scanned
 
@@ -135,7 +134,7 @@ def test_unreadable_folder_is_skipped(tmp_path, monkeypatch):
             raise PermissionError(13, "Permission denied", path)
         return scandir(path)
 
-    monkeypatch.setattr(listing.os, "scandir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     found = list_inputs(tmp_path)
     assert keys(found) == ["open/b.png"]
     assert found.skipped[0].path == "shut"
@@ -162,7 +161,7 @@ def test_unusable_root(tmp_path, monkeypatch, error, advice):
     def refuse(path):
         raise error(1, "refused", path)
 
-    monkeypatch.setattr(listing.os, "scandir", refuse)
+    monkeypatch.setattr(os, "scandir", refuse)
     with pytest.raises(InputError, match=advice) as caught:
         list_inputs(tmp_path)
     assert str(tmp_path) in str(caught.value)

@@ -1,4 +1,4 @@
-"""One line of a listing of inputs."""
+"""What a listing of inputs consists of: files, and what was passed over."""
 
 from typing import NamedTuple
 
@@ -19,3 +19,10 @@ class Entry(NamedTuple):
     mtime_ns: int
     inode: int
     error: ImageError | None = None
+
+
+class Skipped(NamedTuple):
+    """A link or folder that was not entered: its path relative to the root, and why."""
+
+    path: str
+    reason: str

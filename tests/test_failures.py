@@ -130,6 +130,22 @@ def test_formats_that_are_not_listed_are_named(kind):
         identify(source(encoded(kind)), listed, 10**6)
 
 
+@pytest.mark.parametrize(
+    ("name", "header"),
+    [
+        ("ppm", b"P6\n100000 100000\n255\n"),
+        (
+            "bmp",
+            b"BM" + struct.pack("<IIIIiiHHIIiiII", 154, 0, 54, 40, 99_999, 99_999, 1, 24, 0, 0, 0, 0, 0, 0),
+        ),
+    ],
+)
+def test_a_format_that_is_not_listed_is_named_however_large_the_picture_claims_to_be(name, header):
+    """As no image at all it would not be looked at again once the job lists its format."""
+    with pytest.raises(errors.UnlistedFormat, match=f"expected png, found {name};"):
+        identify(source(header + bytes(100)), ["png"], 10**6)
+
+
 def test_plain_jpeg_where_only_mpo_is_listed():
     with pytest.raises(errors.UnlistedFormat, match="expected mpo, found jpeg"):
         identify(source(encoded("JPEG")), ["mpo"], 10**6)

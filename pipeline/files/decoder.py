@@ -16,7 +16,7 @@ from PIL import Image, ImageFile
 
 from pipeline.errors import TooManyPixels, UnlistedFormat
 from pipeline.files.failures import failed_decoding, failed_opening, too_many_pixels
-from pipeline.files.formats import admits, listed, pillow_names
+from pipeline.files.formats import admits, listed, our_name, pillow_names
 
 # All plug-ins at once, here, for 40 ms: Pillow would import them when it meets the first file that is
 # none of its own five formats, and what it knows would depend on what has been read before.
@@ -133,7 +133,7 @@ def opened(
             width, height = image.size
             if width * height > max_pixels:
                 raise TooManyPixels(too_many_pixels(name, (width, height), max_pixels))
-            if not admits(formats, found := our_format(image)):
+            if not admits(formats, found := our_name(image.format)):
                 raise UnlistedFormat(
                     f"{name}: expected {listed(formats)}, found {found}; "
                     f"add {found} to input.formats to read it"
@@ -142,8 +142,3 @@ def opened(
                 yield image, warned
             except Exception as error:
                 raise failed_decoding(error, name, found) from error
-
-
-def our_format(image: ImageFile.ImageFile) -> str:
-    """Give the name in `FORMATS` of an opened image's format."""
-    return str(image.format).lower()

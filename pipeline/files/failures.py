@@ -6,7 +6,7 @@
     a folder, a pipe, a device                     UnsupportedImage
     no bytes                                       EmptyFile
     begins like no format that we know             NotAnImage
-    a format that the job does not list            UnsupportedImage
+    a format that the job does not list            UnlistedFormat
     a kind of a known format without a decoder     UnsupportedImage
     ends too early                                 TruncatedImage
     anything else wrong inside a known format      DamagedImage
@@ -38,7 +38,7 @@ from pipeline.errors import (
     UnsupportedImage,
     VanishedFile,
 )
-from pipeline.files.formats import FORMATS, listed, pillow_names
+from pipeline.files.formats import FORMATS, listed, our_name, pillow_names
 from pipeline.files.objectfiles import Replaced
 
 _CUT_SHORT = re.compile(
@@ -189,12 +189,17 @@ def _sure_format(prefix: bytes) -> str | None:
 
 def _other_format(stream: IO[bytes], formats: list[str]) -> str | None:
     """Name the format that a file proves to be of when it may be any that we know."""
-    others = [name for name in FORMATS if name not in formats]
-    try:
-        with Image.open(stream, formats=pillow_names(others)) as image:
-            return str(image.format).lower()
-    except Exception:
-        return None
+    for name in pillow_names(name for name in FORMATS if name not in formats):
+        try:
+            with Image.open(stream, formats=[name]) as image:
+                return our_name(image.format)
+        except UnidentifiedImageError:
+            continue
+        except Image.DecompressionBombError:
+            return our_name(name)  # its header is sound, and claims more pixels than Pillow would take
+        except Exception:
+            break
+    return None
 
 
 def _refusal(stream: IO[bytes], found: str) -> Exception:

@@ -94,6 +94,11 @@ def pillow_names(names: Iterable[str]) -> list[str]:
     return list(dict.fromkeys(entry.pillow for entry in _TABLE if entry.pillow in asked))
 
 
+def our_name(pillow: str | None) -> str:
+    """Give our name of a format that Pillow tells: its own in lower case, as in `FORMATS`."""
+    return str(pillow).lower()
+
+
 def listed(names: Sequence[str]) -> str:
     """Name formats in a message: all of a few, the first of many."""
     if len(names) <= 8:

@@ -25,6 +25,8 @@ from dataclasses import dataclass
 
 from PIL import Image, ImageFile
 
+from pipeline.files.formats import our_name
+
 _ORIENTATION = 0x0112
 _STORED = {"1": 1, "L": 1, "P": 1, "I;16": 2, "I;16L": 2, "I;16B": 2, "I;16N": 2}
 _DECODER = {"webp": 8, "avif": 8, "jpeg2000": 18}
@@ -68,7 +70,7 @@ class Header:
 
 def header_of(image: ImageFile.ImageFile, size: int) -> Header:
     """Describe an image that was opened but not decoded; `size` is its file's, in bytes."""
-    name = str(image.format).lower()
+    name = our_name(image.format)
     orientation = orientation_of(image)
     width, height = image.size
     # Pillow turns a TIFF while it decodes, and states its size as turned from the beginning.
@@ -106,7 +108,7 @@ def estimate_peak(image: ImageFile.ImageFile, size: int, orientation: int) -> in
     """Estimate the peak memory, in bytes, of reading an image and quantizing it (see above)."""
     pixels = image.size[0] * image.size[1]
     has_alpha = image.has_transparency_data
-    decoder = 6 if image.info.get("progressive") else _DECODER.get(str(image.format).lower(), 0)
+    decoder = 6 if image.info.get("progressive") else _DECODER.get(our_name(image.format), 0)
     converted = 4 * (image.mode != "RGB") + 14 * (image.mode in ("I", "F")) + 5 * has_alpha
     converted += 4 * (orientation > 1) + 4 * ("icc_profile" in image.info)
     handed_on = 3 + has_alpha

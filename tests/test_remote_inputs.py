@@ -19,9 +19,10 @@ from pipeline.files.images import read_header, read_image
 from pipeline.files.layouts import layout_of
 from pipeline.files.listing import list_inputs
 from pipeline.files.objects import Place, place
+from pipeline.files.openfiles import open_regular
 from pipeline.files.rasters import open_raster, raster_layout
 from pipeline.files.readers import open_windows
-from pipeline.files.sources import at_rest, digest_file, open_regular, read_source, state_of
+from pipeline.files.sources import at_rest, digest_file, read_source, state_of
 from pipeline.files.windows import Window
 
 MOST = 10**9

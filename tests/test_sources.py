@@ -2,7 +2,6 @@
 
 import hashlib
 import os
-from pathlib import Path
 
 import pytest
 
@@ -14,7 +13,7 @@ from pipeline.errors import (
     UnsupportedImage,
     VanishedFile,
 )
-from pipeline.files import sources
+from pipeline.files import openfiles
 from pipeline.files.sources import FileStat, read_source
 
 
@@ -35,7 +34,7 @@ def test_bytes_digest_and_stat(tmp_path):
 
 def test_the_file_is_opened_once(tmp_path, monkeypatch):
     path, opened, real = plant(tmp_path / "a.png"), [], os.open
-    monkeypatch.setattr(sources.os, "open", lambda *args: opened.append(args) or real(*args))
+    monkeypatch.setattr(os, "open", lambda *args: opened.append(args) or real(*args))
     read_source(path)
     assert len(opened) == 1
 
@@ -61,7 +60,7 @@ def test_refusals_of_the_system(tmp_path, monkeypatch, error):
         raise error
 
     path = plant(tmp_path / "a.png")
-    monkeypatch.setattr(sources.os, "open", refuse)
+    monkeypatch.setattr(os, "open", refuse)
     with pytest.raises(UnreadableFile, match=r"a\.png"):
         read_source(path)
 
@@ -69,9 +68,9 @@ def test_refusals_of_the_system(tmp_path, monkeypatch, error):
 @pytest.mark.parametrize("change", ["longer", "shorter", "touched"])
 def test_change_while_reading(tmp_path, monkeypatch, change):
     path = plant(tmp_path / "a.png")
-    real = sources.FileIO.readall
+    real = openfiles.FileIO.readall
 
-    class Busy(sources.FileIO):
+    class Busy(openfiles.FileIO):
         def readall(self):
             data = real(self)
             if change == "touched":
@@ -80,21 +79,17 @@ def test_change_while_reading(tmp_path, monkeypatch, change):
                 path.write_bytes(b"x" * (20 if change == "longer" else 1))
             return data
 
-    monkeypatch.setattr(sources, "FileIO", Busy)
+    monkeypatch.setattr(openfiles, "FileIO", Busy)
     with pytest.raises(ChangedWhileReading, match=r"a\.png"):
         read_source(path)
 
 
 def test_no_memory_for_the_bytes(tmp_path, monkeypatch):
-    class Tight(sources.FileIO):
+    class Tight(openfiles.FileIO):
         def readall(self):
             raise MemoryError
 
     path = plant(tmp_path / "a.png")
-    monkeypatch.setattr(sources, "FileIO", Tight)
+    monkeypatch.setattr(openfiles, "FileIO", Tight)
     with pytest.raises(TooMuchMemory, match="memory_per_worker"):
         read_source(path)
-
-
-def test_names_are_fit_to_be_written_down():
-    assert sources.shown(Path(os.fsdecode(b"/x/\xff.png"))) == r"\xff.png"

@@ -36,8 +36,9 @@ from pipeline.files.folders import is_image_folder
 from pipeline.files.headers import Header, header_of, orientation_of
 from pipeline.files.modes import channels_of, raw_mode
 from pipeline.files.objects import Place
+from pipeline.files.openfiles import open_regular, shown
 from pipeline.files.profiles import to_srgb
-from pipeline.files.sources import FileStat, Source, open_regular, read_source, shown
+from pipeline.files.sources import FileStat, Source, read_source
 from pipeline.files.zarrpictures import zarr_header
 
 __all__ = [

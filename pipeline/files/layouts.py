@@ -19,9 +19,10 @@ from pipeline.files.decoder import opened
 from pipeline.files.failures import failed_decoding
 from pipeline.files.headers import Header
 from pipeline.files.objects import Place
+from pipeline.files.openfiles import open_regular, shown
 from pipeline.files.patches import PER_PIXEL, Look, look_of
 from pipeline.files.pieces import LARGEST_PIECE, Pieces, check_pieces, pieces_of
-from pipeline.files.sources import open_regular, shown, unchanged
+from pipeline.files.sources import unchanged
 from pipeline.files.streams import BAND_ROWS, expanded
 from pipeline.files.tiffs import first_page
 from pipeline.files.zarrpictures import painting_bytes

@@ -22,10 +22,11 @@ from numpy.typing import NDArray
 from pipeline.errors import ChangedWhileReading
 from pipeline.files.folders import is_image_folder
 from pipeline.files.objects import Place
+from pipeline.files.openfiles import open_regular, shown
 from pipeline.files.piecereader import PieceReader, inside
 from pipeline.files.pieces import check_pieces, pieces_of
 from pipeline.files.rasterpages import Base, base_of, check_beginning
-from pipeline.files.sources import open_regular, shown, state_of, unchanged
+from pipeline.files.sources import state_of, unchanged
 from pipeline.files.tiffs import first_page
 from pipeline.files.unpacking import most_copies
 from pipeline.files.windows import Window, overlap

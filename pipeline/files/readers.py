@@ -20,8 +20,9 @@ from pipeline.files.headers import Header
 from pipeline.files.images import pages_note
 from pipeline.files.layouts import Layout, look_at
 from pipeline.files.objects import Place
+from pipeline.files.openfiles import open_regular, shown
 from pipeline.files.patches import Look, Patch
-from pipeline.files.sources import open_regular, shown, unchanged
+from pipeline.files.sources import unchanged
 from pipeline.files.streams import StreamReader, expanded
 from pipeline.files.tiffs import TiffReader, first_page
 from pipeline.files.windows import Window

@@ -5,25 +5,18 @@ An object in a store is a file like any other, but each read is a request: see `
 """
 
 import hashlib
-import os
-import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from io import BufferedReader, FileIO
+from io import BufferedReader
 from typing import NamedTuple
 
-from pipeline.errors import ChangedWhileReading, EmptyFile, ImageError, TooMuchMemory, UnsupportedImage
+from pipeline.errors import ChangedWhileReading, ImageError, TooMuchMemory
 from pipeline.files.failures import failed_reading
 from pipeline.files.folders import Contents, contents, digest, is_image_folder
 from pipeline.files.objectfiles import ObjectFile, ObjectStat
 from pipeline.files.objects import ObjectPath, Place
-
-RawFile = FileIO | ObjectFile
-"""An input that is open, unbuffered."""
-
-Stat = os.stat_result | ObjectStat
-"""What is known of one."""
+from pipeline.files.openfiles import RawFile, Stat, check_content, open_regular, shown, stat_again
 
 _STEP = 4 << 20  # bytes of an object that are asked for at once where all are wanted in parts
 
@@ -90,7 +83,7 @@ def _whole(file: RawFile, before: Stat, name: str) -> Source:
             f"{name}: expected memory for its {before.st_size} bytes, found too little; "
             "raise compute.memory_per_worker"
         ) from error
-    after = _again(file)
+    after = stat_again(file)
     found = FileStat(len(data), before.st_mtime_ns, before.st_ino)
     if any(state != found for state in (_state(before), _state(after))):
         raise _changed(name, before, after)
@@ -112,7 +105,7 @@ def digest_file(path: Place) -> tuple[FileStat, str]:
     with open_regular(path) as (file, before):
         source = BufferedReader(file, _STEP) if isinstance(file, ObjectFile) else file
         sha256 = hashlib.file_digest(source, "sha256").hexdigest()
-        after = _again(file)
+        after = stat_again(file)
     if _state(before) != _state(after):
         raise _changed(shown(path), before, after)
     return _state(before), sha256
@@ -170,65 +163,14 @@ def changed(key: str) -> ChangedWhileReading:
     )
 
 
-@contextmanager
-def open_regular(path: Place) -> Iterator[tuple[RawFile, Stat]]:
-    """Open a file that has content; errors of the system while it is open are told in our words.
-
-    Yields
-    ------
-    tuple of binary file and stat result
-        The file, unbuffered, and its stat at the beginning.
-
-    Raises
-    ------
-    EmptyFile, UnsupportedImage, UnreadableFile, VanishedFile
-        See `pipeline.files.failures`.
-    ChangedWhileReading
-        When an object is replaced while it is open.
-    """
-    name = shown(path)
-    try:
-        with _opened(path) as file:
-            found = file.stat if isinstance(file, ObjectFile) else os.fstat(file.fileno())
-            if not isinstance(found, ObjectStat) and not stat.S_ISREG(found.st_mode):
-                kind = "a folder" if stat.S_ISDIR(found.st_mode) else "a pipe or device"
-                raise UnsupportedImage(f"{name}: expected a file, found {kind}; exclude it")
-            _check_content(found, name)
-            yield file, found
-    except OSError as error:
-        raise failed_reading(error, name) from error
-
-
-@contextmanager
-def _opened(path: Place) -> Iterator[RawFile]:
-    if isinstance(path, ObjectPath):
-        with path.opened() as remote:
-            yield remote
-        return
-    # O_NONBLOCK: a pipe without a writer must not hold us up.
-    flags = os.O_RDONLY | getattr(os, "O_BINARY", 0) | getattr(os, "O_NONBLOCK", 0)
-    with FileIO(os.open(path, flags), "rb") as file:
-        yield file
-
-
-def _again(file: RawFile) -> Stat:
-    """What is known of an open file now."""
-    return file.again() if isinstance(file, ObjectFile) else os.fstat(file.fileno())
-
-
 def _object_stat(path: ObjectPath) -> ObjectStat:
     """What is known of an object, without opening it; errors as `open_regular`."""
     try:
         found = path.stat()
     except OSError as error:
         raise failed_reading(error, shown(path)) from error
-    _check_content(found, shown(path))
+    check_content(found, shown(path))
     return found
-
-
-def _check_content(found: Stat, name: str) -> None:
-    if found.st_size == 0:
-        raise EmptyFile(f"{name}: expected an image, found 0 bytes; restore it from its source")
 
 
 def unchanged(found: Stat, size: int, name: str) -> None:
@@ -244,11 +186,6 @@ def unchanged(found: Stat, size: int, name: str) -> None:
             f"{name}: expected {size} bytes as when its header was read, found {found.st_size}; "
             "run again once nothing writes to it"
         )
-
-
-def shown(path: Place) -> str:
-    """Give a file's name, without its folders, in a form that can be written down."""
-    return os.fsencode(path.name).decode("utf-8", "backslashreplace")
 
 
 def _changed(name: str, before: Stat, after: Stat) -> ChangedWhileReading:

@@ -15,8 +15,9 @@ from pipeline.files.containers import check_jpeg_data
 from pipeline.files.failures import failed_decoding
 from pipeline.files.headers import Header
 from pipeline.files.objects import Place
+from pipeline.files.openfiles import RawFile, open_regular, shown
 from pipeline.files.patches import Look, Patch, blank, rebanded
-from pipeline.files.sources import RawFile, open_regular, shown, unchanged
+from pipeline.files.sources import unchanged
 from pipeline.files.windows import Window, cover
 
 # What libvips logs is told by errors already.

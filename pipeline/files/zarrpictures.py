@@ -11,8 +11,9 @@ from pipeline.files.failures import too_many_pixels
 from pipeline.files.formats import listed
 from pipeline.files.headers import Header
 from pipeline.files.objects import Place
+from pipeline.files.openfiles import shown
 from pipeline.files.patches import Look, Patch, blank, rebanded
-from pipeline.files.sources import shown, state_of
+from pipeline.files.sources import state_of
 from pipeline.files.windows import Window, cover
 from pipeline.files.zarrs import Form, ZarrArray, open_zarr
 

@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from pipeline.errors import DamagedImage, UnsupportedImage
 from pipeline.files.failures import failed_decoding
 from pipeline.files.objects import Place
+from pipeline.files.openfiles import shown
 from pipeline.files.pieces import LARGEST_PIECE
-from pipeline.files.sources import shown
 from pipeline.files.windows import Window, overlap
 from pipeline.files.zarrmeta import Axes, axes_of, base_of
 from pipeline.files.zarrstores import checked_store

@@ -29,7 +29,10 @@ def test_numbers_in_bounds_are_taken(value):
     check_number(having(value), ("other", 0, 5), ("size", 0, 1))
 
 
-@pytest.mark.parametrize("value", [-0.1, 1.1, float("nan"), float("inf"), True, "0.5", None, 1j, np.bool_(0)])
+@pytest.mark.parametrize(
+    "value",
+    [-0.1, 1.1, float("nan"), float("inf"), 10**400, True, "0.5", None, 1j, np.complex64(1), np.bool_(0)],
+)
 def test_anything_else_is_no_number(value):
     with pytest.raises(ValueError, match="size must be a number from 0 to 1, not ") as caught:
         check_number(having(value), ("other", 0, 5), ("size", 0, 1))
@@ -38,7 +41,7 @@ def test_anything_else_is_no_number(value):
 
 def test_a_number_without_an_upper_bound_is_finite_all_the_same():
     check_number(having(1e300), ("size", 0.5, np.inf))
-    for value in (0.4, float("inf"), float("nan")):
+    for value in (0.4, float("inf"), float("nan"), 10**400):
         with pytest.raises(ValueError, match=f"size must be a number of at least 0.5, not {value}"):
             check_number(having(value), ("size", 0.5, np.inf))
 

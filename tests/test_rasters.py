@@ -193,7 +193,14 @@ def test_no_data_values_of_each_type(dtype, nodata, held):
 
 @pytest.mark.parametrize(
     ("dtype", "nodata"),
-    [("uint8", -1), ("uint8", 300), ("uint8", 0.5), ("float32", 1e300), ("int16", 10**12)],
+    [
+        ("uint8", -1),
+        ("uint8", 300),
+        ("uint8", 0.5),
+        ("float32", 1e300),
+        ("int16", 10**12),
+        ("float64", 10**400),
+    ],
 )
 def test_no_data_values_that_cannot_occur(dtype, nodata):
     raster = np.arange(30).reshape(5, 6).astype(dtype)

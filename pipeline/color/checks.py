@@ -1,5 +1,6 @@
 """Checks of a method's settings, with one wording for all: what was expected, what was found."""
 
+import math
 from typing import Any
 
 import numpy as np
@@ -14,10 +15,17 @@ def require_whole(name: str, value: Any, least: int, most: int) -> None:
 
 def require_number(name: str, value: Any, least: float, most: float) -> None:
     """Raise ValueError unless the value is a finite number between bounds."""
-    number = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    if not number or not np.isfinite(value) or not least <= value <= most:
+    number = isinstance(value, int | float | np.integer | np.floating) and not isinstance(value, bool)
+    if not number or not _is_finite(value) or not least <= value <= most:
         reach = f"of at least {least:g}" if most == np.inf else f"from {least:g} to {most:g}"
         raise ValueError(f"{name} must be a number {reach}, not {value!r}")
+
+
+def _is_finite(value: Any) -> bool:
+    try:
+        return math.isfinite(value)
+    except OverflowError:  # a whole number beyond all floats
+        return False
 
 
 def check_whole(settings: Any, *bounds: tuple[str, int, int]) -> None:

@@ -112,10 +112,13 @@ def value_of(nodata: Any, dtype: np.dtype[Any]) -> Any:
     """
     if nodata is None:
         return None
-    if not isinstance(nodata, int | float | np.number) or isinstance(nodata, np.complexfloating):
+    if not isinstance(nodata, int | float | np.integer | np.floating):
         raise ValueError(f"nodata must be a number or None, not {nodata!r}")
     if dtype.kind != "f" or nodata != nodata:
         return None if nodata != nodata else nodata
-    with np.errstate(over="ignore"):
-        value = dtype.type(nodata)
+    try:
+        with np.errstate(over="ignore"):
+            value = dtype.type(nodata)
+    except OverflowError:  # a whole number beyond all floats
+        return None
     return None if np.isinf(value) and not np.isinf(nodata) else value

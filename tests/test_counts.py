@@ -10,7 +10,7 @@ from hypothesis.extra import numpy as hnp
 
 from pipeline.color import counts as counts_module
 from pipeline.color import kernels
-from pipeline.color.counts import ColorCounts, count_colors
+from pipeline.color.counts import ColorCounts, Tally, count_colors
 
 RNG = np.random.default_rng(5)
 
@@ -145,6 +145,28 @@ def test_more_pixels_than_32_bits_count_are_counted_in_parts(monkeypatch):
     monkeypatch.setattr(counts_module, "_AT_ONCE", 7)
     assert same(count_colors(pixels), whole)
     assert same(count_colors(pixels, alpha), masked)
+
+
+@given(st.lists(pixel_arrays, min_size=1, max_size=4))
+@settings(deadline=None, max_examples=30)
+def test_a_tally_of_parts_is_the_count_of_the_whole(images):
+    tally = Tally()
+    for pixels in images:
+        tally.add(pixels)
+    assert same(tally.drain(), count_colors(np.concatenate(images)))
+
+
+def test_a_tally_keeps_apart_what_is_counted_meanwhile():
+    first, second = (RNG.integers(0, 9, (1000, 3), dtype=np.uint8) for _ in range(2))
+    one, other = Tally(), Tally()
+    one.add(first)
+    other.add(second)
+    assert as_dict(count_colors(second)) == naive(second)
+    assert as_dict(other.drain()) == naive(second)
+    table = counts_module._scratch.table
+    assert as_dict(one.drain()) == naive(first)
+    assert as_dict(count_colors(first)) == naive(first)
+    assert counts_module._scratch.table is table  # it was empty: a new one would cost its pages anew
 
 
 def test_counting_in_many_threads_at_once_is_right():

@@ -93,7 +93,8 @@ class Tally:
         room = min(self._seen, kernels.CODES)
         codes, counts = np.empty(room, np.uint32), np.empty(room, np.int64)
         found = kernels.drain_table(self._table, self._cells, codes, counts)
-        _scratch.empty = _scratch.table is self._table
+        if _scratch.table is self._table:  # else another count has begun meanwhile, in tables of its own
+            _scratch.empty = True
         return ColorCounts(codes[:found], counts[:found])
 
 

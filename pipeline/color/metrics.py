@@ -14,18 +14,14 @@ from numpy.typing import NDArray
 from pipeline.color.counts import ColorCounts
 from pipeline.color.distances import ciede2000
 from pipeline.color.kernels import inlined, kernel
+from pipeline.color.spaces import TO_XYZ
 
 _STEPS = 100  # of a ΔE unit, for the percentile
 _WIDEST = 200 * _STEPS  # no two sRGB colours are so far apart
 
-# sRGB (IEC 61966-2-1) to linear light, and linear RGB to XYZ over the D65 white (Y = 1).
+# sRGB (IEC 61966-2-1) to linear light; `spaces.LINEAR` is rounded, and differs in the last bits.
 _LEVELS = np.arange(256) / 255
 _LINEAR = np.where(_LEVELS <= 0.04045, _LEVELS / 12.92, ((_LEVELS + 0.055) / 1.055) ** 2.4)
-_WHITE = np.array([0.95047, 1.0, 1.08883])
-_TO_XYZ = (
-    np.array([[0.412453, 0.357580, 0.180423], [0.212671, 0.715160, 0.072169], [0.019334, 0.119193, 0.950227]])
-    / _WHITE[:, None]
-)
 
 # The curve from XYZ to L*a*b*, by linear interpolation: off by less than 1e-6. With cube
 # roots a measurement takes half as long again.
@@ -59,19 +55,30 @@ def measure(
     steps = np.zeros(_WIDEST + 1, np.int64)
     total, widest = _sum_delta_e(counts.planes, counts.counts, labels, colors, steps)
     pixels = counts.total
-    mse = squared_error / pixels
     p95 = int(np.searchsorted(np.cumsum(steps), math.ceil(0.95 * pixels))) / _STEPS
     return Metrics(
-        mse=round(mse, 6),
-        psnr=round(10 * math.log10(3 * 255**2 / mse), 4) if squared_error else None,
+        mse=mse_of(squared_error, pixels),
+        psnr=psnr_of(squared_error, pixels),
         delta_e_mean=round(total / pixels, 4),
         delta_e_p95=round(min(p95, widest), 2),  # steps are rounded up
         delta_e_max=round(widest, 4),
     )
 
 
+def mse_of(squared_error: int, pixels: int) -> float:
+    """The MSE of a sum of squared distances, as `Metrics` has it."""
+    return round(squared_error / pixels, 6)
+
+
+def psnr_of(squared_error: int, pixels: int) -> float | None:
+    """The PSNR of a sum of squared distances, as `Metrics` has it."""
+    if not squared_error:
+        return None
+    return round(10 * math.log10(3 * 255**2 / (squared_error / pixels)), 4)
+
+
 def delta_e(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """CIEDE2000 difference (n,) between sRGB colours (n, 3) and (n, 3), row by row."""
+    """CIEDE2000 difference (n,) between sRGB colours (n, 3) and (n, 3), row by row, as `measure` sees it."""
     out = np.empty(len(first))
     _fill_delta_e(first, second, out)
     return out
@@ -89,9 +96,9 @@ def _curve(ratio: float) -> float:
 def _lab(r: int, g: int, b: int) -> tuple[float, float, float]:
     """CIE L*a*b* (D65, 2°) of an sRGB colour."""
     red, green, blue = _LINEAR[r], _LINEAR[g], _LINEAR[b]
-    x = _TO_XYZ[0, 0] * red + _TO_XYZ[0, 1] * green + _TO_XYZ[0, 2] * blue
-    y = _TO_XYZ[1, 0] * red + _TO_XYZ[1, 1] * green + _TO_XYZ[1, 2] * blue
-    z = _TO_XYZ[2, 0] * red + _TO_XYZ[2, 1] * green + _TO_XYZ[2, 2] * blue
+    x = TO_XYZ[0, 0] * red + TO_XYZ[0, 1] * green + TO_XYZ[0, 2] * blue
+    y = TO_XYZ[1, 0] * red + TO_XYZ[1, 1] * green + TO_XYZ[1, 2] * blue
+    z = TO_XYZ[2, 0] * red + TO_XYZ[2, 1] * green + TO_XYZ[2, 2] * blue
     fx, fy, fz = _curve(x), _curve(y), _curve(z)
     return 116.0 * fy - 16.0, 500.0 * (fx - fy), 200.0 * (fy - fz)
 

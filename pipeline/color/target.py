@@ -9,7 +9,7 @@ from pipeline.color.codebook import Codebook, refuse_nothing
 from pipeline.color.counts import ColorCounts
 from pipeline.color.kmeans import KMeans
 from pipeline.color.lloyd import sum_errors
-from pipeline.color.metrics import measure
+from pipeline.color.metrics import measure, mse_of, psnr_of
 
 MEASURES = ("psnr", "mse", "delta_e_p95")
 
@@ -59,10 +59,10 @@ class Target:
         squared_error = int(sum_errors(counts.planes, counts.counts, book.labels, book.colors))
         if self.measure == "delta_e_p95":
             return book, measure(counts, book.labels, book.colors, squared_error).delta_e_p95
-        mse = squared_error / counts.total
         if self.measure == "mse":
-            return book, round(mse, 6)
-        return book, round(10 * math.log10(3 * 255**2 / mse), 4) if mse else math.inf
+            return book, mse_of(squared_error, counts.total)
+        psnr = psnr_of(squared_error, counts.total)
+        return book, math.inf if psnr is None else psnr
 
     def _init(self, k: int) -> Any:
         """A palette to start from has to have k colours at most."""

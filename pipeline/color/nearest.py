@@ -88,9 +88,9 @@ def _narrow(search: Search, source: int, target: int, corner: tuple[int, int, in
 
 @inlined
 def cell_of(r: int, g: int, b: int) -> int:
-    """Row of the fine cell that a colour lies in; it must be filled before `_nearest`.
+    """Row of the fine cell that a colour lies in; it must be filled before `nearest_in`.
 
-    Filling within `_nearest` made the loops over pixels 2 to 6 times slower: it counts references.
+    Filling within `nearest_in` made the loops over pixels 2 to 6 times slower: it counts references.
     """
     return _FINE + (((r >> 3) << 10) | ((g >> 3) << 5) | (b >> 3))
 

@@ -8,10 +8,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.color.distinct import Distinct
 from pipeline.color.falsecolors import false_colors
 from pipeline.color.minibatch import MiniBatch
 from pipeline.color.rasterparts import (
-    Distinct,
     SampleFit,
     draw,
     drawn_of,
@@ -177,15 +177,6 @@ def test_a_sample_of_everything_is_fitted_as_the_raster_is(scale, k):
     assert np.isclose(inertia, expected.inertia, rtol=1e-6)
     assert (labels == expected.labels).mean() > 0.999
     assert abs(seen - expected.counts).max() <= 3
-
-
-def test_distinct_pixels_are_the_first_that_are_met():
-    found = Distinct(2, 2)
-    found.add_pixels(np.array([[1, 2], [1, 2], [0, 0]], np.int16))
-    assert found.rows.tolist() == [[1, 2], [0, 0]]
-    found.add_pixels(np.array([[0, 0], [5, 5], [6, 6]], np.int16))
-    found.add(np.array([[7.0], [7.0]]))
-    assert found.rows.tolist() == [[1, 2], [0, 0], [5, 5]]
 
 
 def test_false_colors_are_told_apart():

@@ -7,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.color import points as kernels
+from pipeline.color.distinct import Distinct
 from pipeline.color.surveys import Survey, has_data, planes, value_of
 
 _BLOCK = 65_536  # pixels that are worked on at a time
@@ -74,14 +75,12 @@ class Bands:
 
     def distinct(self, most: int) -> NDArray[np.float64] | None:
         """The distinct pixels (n, bands) that have data, or None if there are more than `most`."""
-        rows = np.empty((most + 1, self._array.shape[2]))
-        table = np.full(1 << (2 * most + 1).bit_length(), -1)
-        found = 0
+        found = Distinct(most, self._array.shape[2])
         for block in self.blocks():
-            found = kernels.add_distinct(block.points, found, rows, table)
-            if found > most:
+            found.add(block.points)
+            if len(found.rows) > most:
                 return None
-        return rows[:found]
+        return found.rows
 
     def places(self) -> Iterator[Place]:
         """Parts of at most `_BLOCK` pixels: some rows, or a piece of a row that is longer."""

@@ -13,9 +13,10 @@ from numpy.typing import NDArray
 
 from pipeline.color import points
 from pipeline.color.bands import Bands
+from pipeline.color.centers import find_centers
 from pipeline.color.chance import draw_shares
+from pipeline.color.distinct import Distinct
 from pipeline.color.minibatch import MiniBatch
-from pipeline.color.rasters import find_centers
 from pipeline.color.surveys import Frame, Survey, has_data, planes
 
 _BLOCK = 65_536  # pixels that are worked on at a time
@@ -53,38 +54,12 @@ def drawn_of(first: int, last: int, total: int, wanted: int, seed: int) -> NDArr
     return drawn
 
 
-def survey_part(pixels: NDArray[Any], nodata: Any, found: Survey, rows: "Distinct") -> Survey:
+def survey_part(pixels: NDArray[Any], nodata: Any, found: Survey, rows: Distinct) -> Survey:
     """Add a part (height, width, bands) to what is known, and its distinct pixels to `rows`."""
     for _, values, _ in _blocks(pixels, nodata):
         found = found.with_points(values)
         rows.add(values)
     return found
-
-
-class Distinct:
-    """The first distinct pixels that are met, up to `most` and one more."""
-
-    def __init__(self, most: int, bands: int) -> None:
-        self._rows = np.empty((most + 1, bands))
-        self._table = np.full(1 << (2 * most + 1).bit_length(), -1)
-        self._found = 0
-
-    def add(self, values: NDArray[np.float64]) -> None:
-        """Meet points (bands, n)."""
-        if self._found < len(self._rows):
-            self._found = points.add_distinct(values, self._found, self._rows, self._table)
-
-    def add_pixels(self, pixels: NDArray[Any]) -> None:
-        """Meet pixels (n, bands), a block at a time."""
-        for start in range(0, len(pixels), _BLOCK):
-            if self._found == len(self._rows):
-                return
-            self.add(planes(pixels[start : start + _BLOCK]))
-
-    @property
-    def rows(self) -> NDArray[np.float64]:
-        """The distinct pixels (n, bands); if more than `most`, there are more than these."""
-        return self._rows[: self._found]
 
 
 class SampleFit(NamedTuple):

@@ -12,8 +12,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.color.centers import label_type
 from pipeline.color.rasterparts import label_part
-from pipeline.color.rasters import label_type
 from pipeline.files.exports import centers_json
 from pipeline.files.geotags import NOTHING, carried_tags
 from pipeline.files.sources import changed, state_of

@@ -13,10 +13,11 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from pipeline.color.centers import label_type
+from pipeline.color.distinct import Distinct
 from pipeline.color.falsecolors import false_colors
 from pipeline.color.minibatch import MiniBatch
-from pipeline.color.rasterparts import Distinct, SampleFit, drawn_of, fit_sample, label_part, survey_part
-from pipeline.color.rasters import label_type
+from pipeline.color.rasterparts import SampleFit, drawn_of, fit_sample, label_part, survey_part
 from pipeline.color.surveys import Survey, has_data, value_of
 from pipeline.errors import NothingVisible, UnsupportedImage
 from pipeline.files.objects import Place

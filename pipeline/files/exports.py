@@ -62,9 +62,7 @@ def palette_json(
 
     about : what goes to the top, before `colors`. names : of the colours, if they are to be told.
     """
-    head = [f"{_json(key)}: {_json(value)}" for key, value in about.items()]
-    entries = ",\n  ".join(_json(entry) for entry in _entries(palette, clusters, names))
-    return ("{" + ",\n ".join([*head, f'"colors": [\n  {entries}\n ]']) + "}\n").encode()
+    return _record(about, "colors", _entries(palette, clusters, names))
 
 
 def centers_json(about: dict[str, Any], centers: NDArray[np.float64], counts: NDArray[np.int64]) -> bytes:
@@ -72,15 +70,13 @@ def centers_json(about: dict[str, Any], centers: NDArray[np.float64], counts: ND
 
     about : what goes to the top, before `clusters`.
     """
-    head = [f"{_json(key)}: {_json(value)}" for key, value in about.items()]
     shares = np.round(counts / counts.sum(), 8).tolist()
-    entries = ",\n  ".join(
-        _json({"label": label, "count": count, "share": share, "center": center})
-        for label, (count, share, center) in enumerate(
-            zip(counts.tolist(), shares, centers.tolist(), strict=True)
-        )
-    )
-    return ("{" + ",\n ".join([*head, f'"clusters": [\n  {entries}\n ]']) + "}\n").encode()
+    told = zip(counts.tolist(), shares, centers.tolist(), strict=True)
+    entries = [
+        {"label": label, "count": count, "share": share, "center": center}
+        for label, (count, share, center) in enumerate(told)
+    ]
+    return _record(about, "clusters", entries)
 
 
 def palette_gpl(title: str, palette: Palette, names: list[str] | None = None) -> bytes:
@@ -156,6 +152,13 @@ def _entries(palette: Palette, clusters: Clusters, names: list[str] | None) -> l
         )
         for label, code in enumerate(palette.hex)
     ]
+
+
+def _record(about: dict[str, Any], name: str, entries: list[dict[str, Any]]) -> bytes:
+    """An object of what is told at the top, a line a key, and a list under a name, a line an entry."""
+    head = [f"{_json(key)}: {_json(value)}" for key, value in about.items()]
+    listed = ",\n  ".join(map(_json, entries))
+    return ("{" + ",\n ".join([*head, f'"{name}": [\n  {listed}\n ]']) + "}\n").encode()
 
 
 def _lines(*lines: str) -> bytes:

@@ -1,6 +1,7 @@
 """Windows cover a picture."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -38,3 +39,12 @@ def test_overlap_is_what_both_cover(one, other):
 
 def test_a_window_says_where_it_is():
     assert str(Window(3, 5, 2, 10)) == "rows 3 to 4, columns 5 to 14"
+
+
+def test_a_window_that_is_not_within_a_picture_is_refused():
+    Window(3, 5, 2, 10).require_within(5, 15)
+    for height, width in ((4, 15), (5, 14)):
+        with pytest.raises(ValueError, match=rf"not within {height} rows and {width} columns"):
+            Window(3, 5, 2, 10).require_within(height, width)
+    with pytest.raises(ValueError, match="rows -1 to 0"):
+        Window(-1, 5, 2, 10).require_within(5, 15)

@@ -82,7 +82,7 @@ def contents(path: str | Place, name: str) -> Contents:
 
     Parameters
     ----------
-    path : str
+    path : str, Path or ObjectPath
         The folder.
     name : str
         What messages call it.

@@ -4,7 +4,7 @@ A patch is made a Pillow image of the mode that the whole picture would have had
 `modes` and `profiles` like it: what they do to 8- and 16-bit samples is done pixel by pixel.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -14,7 +14,7 @@ from PIL import Image, ImageFile, ImagePalette
 
 from pipeline.files.modes import channels_of, raw_mode
 from pipeline.files.profiles import to_srgb
-from pipeline.files.windows import Window
+from pipeline.files.windows import Window, cover
 
 PER_PIXEL = frozenset({"1", "L", "LA", "La", "P", "RGB", "RGBA", "RGBa", "I;16", "I;16B"})
 """Pillow's modes of which each pixel becomes what it becomes whatever the others are."""
@@ -149,6 +149,25 @@ def blank(window: Window, alpha: bool) -> Patch:
     """Make a patch whose pixels are still to be filled in."""
     shape = (window.height, window.width)
     return Patch(window, np.empty((*shape, 3), np.uint8), np.empty(shape, np.uint8) if alpha else None)
+
+
+def in_bands(read: Callable[[Window], Patch], size: tuple[int, int], unit: int, rows: int) -> Iterator[Patch]:
+    """Read a picture from top to bottom in bands of so many rows; the last may be lower.
+
+    Parameters
+    ----------
+    read : function
+        Reads a window.
+    size : tuple of 2 int
+        Rows and columns of the picture.
+    unit : int
+        Rows that are decoded together: all of them once. If `rows` is no multiple, so many are held besides.
+    rows : int
+        Of the bands that are given, at least 1.
+    """
+    even = rows % unit == 0
+    bands = map(read, cover(*size, rows if even else unit, size[1]))
+    return bands if even else rebanded(bands, size[0], rows)
 
 
 def rebanded(patches: Iterable[Patch], height: int, rows: int) -> Iterator[Patch]:

@@ -114,8 +114,7 @@ class RasterReader:
             When the window does not lie within the raster.
         """
         layout = self._layout
-        if min(window) < 0 or window.bottom > layout.height or window.right > layout.width:
-            raise ValueError(f"{window}: not within {layout.height} rows and {layout.width} columns")
+        window.require_within(layout.height, layout.width)
         values = np.empty((window.height, window.width, layout.bands), layout.dtype)
         band = 0
         for reader in self._readers:

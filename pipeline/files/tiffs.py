@@ -8,10 +8,10 @@ from typing import IO, Any
 import tifffile
 
 from pipeline.files.failures import failed_decoding
-from pipeline.files.patches import Look, Patch, blank, rebanded
+from pipeline.files.patches import Look, Patch, blank, in_bands
 from pipeline.files.piecereader import PieceReader, inside
 from pipeline.files.pieces import pieces_of
-from pipeline.files.windows import Window, cover, overlap
+from pipeline.files.windows import Window, overlap
 
 # What tifffile logs is told by errors already; without a handler Python would print it.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
@@ -75,15 +75,11 @@ class TiffReader:
     def bands(self, rows: int) -> Iterator[Patch]:
         """Read all from top to bottom, so many rows at a time; every piece is decoded once.
 
-        When they are no multiple of a piece's rows, a row of pieces is held besides.
-
         Raises
         ------
         ImageError
             As `read` does.
         """
         pieces = self._reader.pieces
-        even = pieces.plain or rows % pieces.rows == 0
-        step = rows if even else pieces.rows
-        bands = (self.read(window) for window in cover(pieces.height, pieces.width, step, pieces.width))
-        return bands if even else rebanded(bands, pieces.height, rows)
+        unit = 1 if pieces.plain else pieces.rows
+        return in_bands(self.read, (pieces.height, pieces.width), unit, rows)

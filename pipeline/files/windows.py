@@ -22,6 +22,11 @@ class Window(NamedTuple):
         """The first column to the right of it."""
         return self.col + self.width
 
+    def require_within(self, height: int, width: int) -> None:
+        """Raise ValueError unless it lies within a picture of that size."""
+        if min(self) < 0 or self.bottom > height or self.right > width:
+            raise ValueError(f"{self}: not within {height} rows and {width} columns")
+
     def __str__(self) -> str:
         return f"rows {self.row} to {self.bottom - 1}, columns {self.col} to {self.right - 1}"
 

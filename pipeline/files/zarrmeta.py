@@ -57,7 +57,7 @@ def base_of(folder: Place, name: str) -> Base:
 
     Parameters
     ----------
-    folder : Path
+    folder : Path or ObjectPath
         The folder.
     name : str
         Its name, for messages.

@@ -12,9 +12,9 @@ from pipeline.files.formats import listed
 from pipeline.files.headers import Header
 from pipeline.files.objects import Place
 from pipeline.files.openfiles import shown
-from pipeline.files.patches import Look, Patch, blank, rebanded
+from pipeline.files.patches import Look, Patch, blank, in_bands
 from pipeline.files.sources import state_of
-from pipeline.files.windows import Window, cover
+from pipeline.files.windows import Window
 from pipeline.files.zarrs import Form, ZarrArray, open_zarr
 
 _MODES = {1: "L", 3: "RGB", 4: "RGBA"}
@@ -91,7 +91,4 @@ class ZarrReader:
     def bands(self, rows: int) -> Iterator[Patch]:
         """Read all from top to bottom, so many rows at a time; every chunk is decoded once."""
         form = self._array.form
-        even = rows % form.unit[0] == 0
-        step = rows if even else form.unit[0]
-        bands = (self.read(window) for window in cover(form.height, form.width, step, form.width))
-        return bands if even else rebanded(bands, form.height, rows)
+        return in_bands(self.read, (form.height, form.width), form.unit[0], rows)

@@ -122,8 +122,7 @@ class ZarrArray:
             When the window does not lie within the array.
         """
         form = self.form
-        if min(window) < 0 or window.bottom > form.height or window.right > form.width:
-            raise ValueError(f"{window}: not within {form.height} rows and {form.width} columns")
+        window.require_within(form.height, form.width)
         values = np.empty((window.height, window.width, form.bands), form.dtype)
         for block in self._blocks(window):
             rows = slice(block.row - window.row, block.bottom - window.row)

@@ -15,7 +15,7 @@ from pipeline.color.counts import ColorCounts, count_colors
 from pipeline.color.dither import dither
 from pipeline.color.mapping import Fit, fit_palette, paint, show
 from pipeline.library.labelled import Labels
-from pipeline.library.levels import Split, require_kind, split
+from pipeline.library.levels import require_kind, split
 
 _TOGETHER = 8  # counts that are added in one step: a tree of sums holds few at a time
 _TURN = 8  # rows and columns after which the thresholds of ordered dithering come again
@@ -133,13 +133,8 @@ def _levels(block: NDArray[Any], channels: int) -> NDArray[np.uint8]:
     return np.dstack([pixels, np.full(pixels.shape[:2], 255, np.uint8) if alpha is None else alpha])
 
 
-def _parted(levels: NDArray[np.uint8]) -> Split:
-    """Colours, and alpha or None, of a chunk."""
-    return split(levels)
-
-
 def _count(levels: NDArray[np.uint8]) -> ColorCounts:
-    return count_colors(*_parted(levels))
+    return count_colors(*split(levels))
 
 
 def _add(parts: list[ColorCounts]) -> ColorCounts:
@@ -150,11 +145,11 @@ def _add(parts: list[ColorCounts]) -> ColorCounts:
 
 
 def _paint(levels: NDArray[np.uint8], counts: ColorCounts, fitted: Fit, dtype: type) -> NDArray[Any]:
-    return paint(*_parted(levels), counts, fitted).astype(dtype, copy=False)
+    return paint(*split(levels), counts, fitted).astype(dtype, copy=False)
 
 
 def _match(levels: NDArray[np.uint8], method: Method, k: int, dtype: type) -> NDArray[Any]:
-    pixels, alpha = _parted(levels)
+    pixels, alpha = split(levels)
     counts = count_colors(pixels, alpha)
     if not len(counts):  # all are transparent
         return np.full(pixels.shape[:2], k, dtype)
@@ -173,7 +168,7 @@ def _dither(
     """Dither a chunk as part of the whole: rows and columns before it bring it to a multiple of 8."""
     down, right = int(tops[block_id[0]] % _TURN), int(lefts[block_id[1]] % _TURN)
     padded = np.pad(levels, ((down, 0), (right, 0), (0, 0)), mode="edge")
-    pixels, alpha = _parted(padded)
+    pixels, alpha = split(padded)
     shown = dither(pixels, alpha, colors, method)[down:, right:]
     return shown.astype(dtype)
 

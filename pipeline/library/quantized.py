@@ -36,6 +36,10 @@ class Quantized:
         The image itself.
     method : Method
         What found the palette; it holds its settings.
+    colors : (k, 3) uint8 array
+        The palette's, in its order.
+    found : tuple of Fit and ColorCounts, or None
+        What was fitted, and to which counts; None while a dask array is still to be counted.
 
     Notes
     -----

@@ -19,8 +19,7 @@ from pipeline.errors import OutputNotWritable
 from pipeline.files.objects import ObjectPath
 from pipeline.files.outputs import Guard, OutputFile, allowed, refused
 from pipeline.files.storecalls import ABREAST, head
-
-_PIECE = 1 << 20
+from pipeline.files.wholefiles import digest_of
 
 
 class _Upload(NamedTuple):
@@ -61,9 +60,7 @@ class ObjectCommit:
             os.close(handle)
             with file.open("w+b") as opened:  # TIFFs are written into files that have a name
                 write(opened)
-            with file.open("rb") as content:
-                digest = hashlib.file_digest(content, "sha256").hexdigest()
-            facts = OutputFile(path, file.stat().st_size, digest)
+            facts = OutputFile(path, file.stat().st_size, digest_of(file))
         except BaseException as error:  # whatever it is, half a group must not become final
             if file is not None:
                 file.unlink(missing_ok=True)
@@ -135,18 +132,14 @@ def _has_content(path: ObjectPath, content: bytes | Path, size: int) -> bool:
         there = hashlib.file_digest(file, "sha256").hexdigest()
     if isinstance(content, bytes):
         return there == hashlib.sha256(content).hexdigest()
-    with content.open("rb") as own:
-        return there == hashlib.file_digest(own, "sha256").hexdigest()
+    return there == digest_of(content)
 
 
 def _md5(content: bytes | Path) -> str:
     if isinstance(content, bytes):
         return hashlib.md5(content, usedforsecurity=False).hexdigest()
-    digest = hashlib.md5(usedforsecurity=False)
     with content.open("rb") as file:
-        while piece := file.read(_PIECE):
-            digest.update(piece)
-    return digest.hexdigest()
+        return hashlib.file_digest(file, lambda: hashlib.md5(usedforsecurity=False)).hexdigest()
 
 
 def _not_writable(error: OSError) -> OutputNotWritable:

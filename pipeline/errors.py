@@ -17,6 +17,7 @@
         ├── WorkerKilled, TimedOut          the image took its worker down, or would not end; quarantined
         └── UnexpectedError                 a bug met while working on this image
 
+`WorkerDied` is none of them: an answer between workers and driver, of which a row or an end comes later.
 Messages say where, what was expected, what was found and what to do.
 """
 

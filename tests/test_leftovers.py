@@ -9,6 +9,8 @@ import pytest
 from builders import done, job, look, plant, tree
 
 from pipeline.errors import OutputError, OutputLocked
+from pipeline.files.exports import FORMATS
+from pipeline.jobs.clashes import ENDINGS
 from pipeline.jobs.leftovers import Leftovers, find_leftovers, inside, prune
 from pipeline.jobs.lock import locked
 from pipeline.jobs.manifest import Journal, load, save
@@ -102,10 +104,17 @@ def test_files_of_an_earlier_recipe_are_strays(tmp_path, spec):
 
 
 def test_what_an_image_had_before_it_failed_is_no_stray(tmp_path):
-    """Small copies lie one folder deeper than other outputs."""
-    spec = job(tmp_path, output={"preview": 16})
+    """Small copies lie one folder deeper than other outputs; a palette may have a file of each format."""
+    pictures = {"quantized": {"format": "tiff"}, "comparison": {"layout": "strip"}, "report": True}
+    spec = job(
+        tmp_path,
+        output={"preview": 16, "palette": {"formats": list(FORMATS)}, **pictures},
+        regions={"min_area": 2, "table": "csv", "boundaries": True},
+    )
     plant(tmp_path / "in", "deep/a.png")
     run(spec, Options(), Watcher())
+    endings = {Path(path).suffix for path in outputs(tmp_path / "out") if "a.png" in path}
+    assert endings == set(ENDINGS)
     (tmp_path / "in/deep/a.png").write_bytes(b"none")
     assert len(run(spec, Options(), Watcher()).failures) == 1
     (tmp_path / "out/previews/original/stray").write_bytes(b"")

@@ -3,7 +3,7 @@
 from pipeline.errors import UnusableName
 from pipeline.files.listing import Entry, Listing
 
-ENDINGS = (".png", ".tif", ".json", ".gpl", ".csv", ".webp")
+ENDINGS = (".png", ".tif", ".json", ".gpl", ".ase", ".act", ".hex", ".txt", ".css", ".csv", ".webp")
 """What is put behind an image's key to name its outputs."""
 
 _LONGEST = 255  # bytes of a file name, on all common file systems

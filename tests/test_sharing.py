@@ -9,10 +9,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from builders import done, entry
 from PIL import Image
 from trees import Site, age, contents, debris, picture, plant, snapshot
 
 from pipeline.jobs import bundles, sharing, tasks
+from pipeline.jobs.plan import Decision, Reason
+from pipeline.jobs.records import OutputFacts
+from pipeline.jobs.routes import Route
+from pipeline.jobs.scopes import Group
 from pipeline.jobs.sharing import fit_group
 from pipeline.jobs.tasks import process_bundle
 
@@ -166,6 +171,31 @@ def test_an_unused_entry_stays_in_an_images_palette(tmp_path):
         assert [tuple(entry["rgb"]) for entry in entries] == palette_of(site.outputs / "shared/palette.json")
     assert site.call("verify").exit_code == 0
     at_rest(site)
+
+
+def test_the_images_of_a_palette_that_stays_are_told_apart_in_one_pass(tmp_path, monkeypatch):
+    class Key(str):
+        """A key that notes how often it is compared."""
+
+        __slots__ = ()
+        compared = 0
+        __hash__ = str.__hash__
+
+        def __eq__(self, other: object) -> bool:
+            Key.compared += 1
+            return str.__eq__(self, other)
+
+    keys = [Key(f"{number}.png") for number in range(400)]
+    decisions = [Decision(entry(key), True, Reason.FORCED) for key in keys]
+    routes = {key: Route(decision) for key, decision in zip(keys, decisions, strict=True)}
+    group = Group("", decisions, {"shared": OutputFacts("shared/palette.json", 1, "")}, "of those")
+    monkeypatch.setattr(sharing, "_kept_colors", lambda path: np.zeros((1, 3), np.uint8))
+    records = {key: done(key) for key in keys[::2]}
+    tasks = sharing.Sharing("job", [group], routes, records).paintings(tmp_path, set())
+    counted = {key for task in tasks if not task.palette.frozen for key in task.keys}
+    assert counted == set(keys[::2])
+    assert sorted(key for task in tasks for key in task.keys) == sorted(keys)
+    assert Key.compared < 20 * len(keys)
 
 
 def test_a_second_run_does_nothing(ran):

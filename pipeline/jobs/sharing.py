@@ -124,9 +124,13 @@ class Sharing:
             elif left and group.files:
                 colors = _kept_colors(root / f"{shared_path(group.name)}.json")
                 kept = SharedPalette(colors, group.files, group.members)
-                counted = [d for d in left if was_counted(d, self._records.get(d.entry.key))]
+                parts: tuple[list[Decision], list[Decision]] = [], []
+                for decision in left:
+                    record = self._records.get(decision.entry.key)
+                    parts[was_counted(decision, record)].append(decision)
+                others, counted = parts
                 tasks += self._painted(counted, kept)
-                tasks += self._painted([d for d in left if d not in counted], replace(kept, frozen=True))
+                tasks += self._painted(others, replace(kept, frozen=True))
         return tasks
 
     def _painted(self, decisions: list[Decision], palette: SharedPalette) -> list[Painting]:

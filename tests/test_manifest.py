@@ -125,7 +125,7 @@ def test_cut_at_any_byte_the_journal_is_appended_to_without_harm(tmp_path, monke
         before = load(tmp_path, path)
         journal_of(tmp_path, ["b"], (B,))
         after = load(tmp_path, path)
-        assert after.records == before.records | {"b": B}
+        assert after.records == dict(before.records) | {"b": B}
         assert after.unfinished == before.unfinished
         assert after.damaged == before.damaged
 
@@ -214,7 +214,9 @@ def test_each_record_is_on_the_disk_before_the_next(tmp_path, monkeypatch):
 def test_records_are_a_mapping_that_holds_lines(tmp_path):
     some, others = Records.of(A, B), Records.of(failed("a"), C)
     assert dict(some) == {"a": A, "b": B} == some
-    assert dict(some | others) == {"a": failed("a"), "b": B, C.image: C}
+    assert dict(some.under([others])) == {"a": failed("a"), "b": B, C.image: C}
+    assert dict(some.under([others, some])) == {"a": A, "b": B, C.image: C}
+    assert dict(some) == {"a": A, "b": B}
     assert dict(some.only(lambda key: key == "b")) == {"b": B}
     assert some.line("b") == to_line(B)
     assert "a" in some

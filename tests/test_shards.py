@@ -5,6 +5,7 @@ import json
 import os
 import shutil
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,6 +18,7 @@ from pipeline.errors import SpecError
 from pipeline.files.outputs import Commit
 from pipeline.jobs.manifest import Journal
 from pipeline.jobs.shards import Shard, shards_in
+from pipeline.jobs.tapes import lines_of
 
 KEYS = tuple(f"{folder}{number}.png" for folder in ("", "deep/") for number in range(8))
 COUNT = 3
@@ -88,6 +90,20 @@ def test_shards_make_the_tree_of_one_run(site, expected, order, by):
         shard_run(site, number)
     assert site.call("merge").stderr == "0 parts with 0 images merged\n"
     assert snapshot(site.outputs) == before
+
+
+def test_a_merge_reads_each_part_once(site, monkeypatch):
+    for number in (1, 2, 3):
+        shard_run(site, number)
+    read: list[str] = []
+
+    def noting(path: Path) -> Iterator[tuple[str, bytes]]:
+        read.append(path.parent.name)
+        return lines_of(path)
+
+    monkeypatch.setattr("pipeline.jobs.manifest.lines_of", noting)
+    assert site.call("merge").stderr == "3 parts with 17 images merged\n"
+    assert sorted(read) == ["1-of-3", "2-of-3", "3-of-3", site.outputs.name]
 
 
 def test_a_shard_that_has_nothing_to_do_writes_nothing(site):

@@ -69,8 +69,8 @@ def _expect_no_others(tree: Tree, count: int, say: Say) -> None:
     """Raise OutputError if shards of another number, whose images are others, are or were at work."""
     others = [other for other in tree.shards if other.shard and other.shard.count != count]
     _expect_nobody([other.state for other in others], say)
-    for other in others:
-        if other in tree.parts:
+    for other in tree.parts:
+        if other in others:
             raise OutputError(
                 f"{tree.outputs}: expected parts of {count} shards, found one of shard {other.shard}; "
                 "merge them first (segpipe merge)"

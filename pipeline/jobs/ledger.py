@@ -5,6 +5,8 @@ records anything of its own. Parts of shards have no image in common.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import NamedTuple
 
 from pipeline.errors import OutputError
 from pipeline.jobs.lock import Hold
@@ -13,26 +15,49 @@ from pipeline.jobs.records import Record
 from pipeline.jobs.tree import Tree
 
 
+class Part(NamedTuple):
+    """What a shard has recorded that is not in the manifest yet."""
+
+    tree: Tree
+    known: Manifest
+
+
 def load_manifest(tree: Tree) -> Manifest:
     """Read what is recorded, by runs in progress too; of a shard, of its images alone.
 
     Raises OutputError if it cannot be read.
     """
-    try:
-        whole = tree.whole
-        known = load(whole.outputs, whole.journal)
-        if tree.shard is None:
-            for part in tree.parts:
-                known = _with_part(known, part)
-            return known
+    if tree.shard is None:
+        return load_whole(tree, load_parts(tree))
+    with _reading(tree):
         # What is damaged of the whole is for a run of the whole to mend.
-        known = _with_part(known._replace(damaged=[]), tree)
+        known = load(tree.outputs, tree.whole.journal)._replace(damaged=[])
+        known = _with_parts(known, [Part(tree, load(tree.book, tree.journal))])
         return known._replace(
             records=known.records.only(tree.shard.holds),
             unfinished={key for key in known.unfinished if tree.shard.holds(key)},
             touched={key for key in known.touched if tree.shard.holds(key)},
             replayed=not is_folded(tree.journal),
         )
+
+
+def load_parts(tree: Tree) -> list[Part]:
+    """Read the parts that shards keep. Raises OutputError if one cannot be read."""
+    with _reading(tree):
+        return [Part(part, load(part.book, part.journal)) for part in tree.parts]
+
+
+def load_whole(tree: Tree, parts: list[Part]) -> Manifest:
+    """Read the manifest and its journal, and lay the parts over them. Raises OutputError likewise."""
+    with _reading(tree):
+        return _with_parts(load(tree.outputs, tree.journal), parts)
+
+
+@contextmanager
+def _reading(tree: Tree) -> Iterator[None]:
+    """Say what it means that records cannot be read."""
+    try:
+        yield
     except OSError as error:
         if isinstance(error, NotADirectoryError):
             raise OutputError(
@@ -40,21 +65,21 @@ def load_manifest(tree: Tree) -> Manifest:
                 "output.root"
             ) from error
         raise OutputError(
-            f"output root {tree.outputs}: expected a readable manifest, found: {error.strerror}; "
+            f"output root {tree.outputs}: expected a readable manifest, found: {error.strerror or error}; "
             "check its permissions and those of its folder"
         ) from error
 
 
-def _with_part(known: Manifest, tree: Tree) -> Manifest:
-    part = load(tree.book, tree.journal)
-    place = f"{tree.state.parent.name}/{tree.state.name}"
-    return Manifest(
-        known.records | part.records,
-        known.unfinished - part.records.keys() | part.unfinished,
-        known.damaged + [f"{place}/{line}" for line in part.damaged],
-        replayed=True,
-        touched=known.touched | part.touched,
-    )
+def _with_parts(known: Manifest, parts: list[Part]) -> Manifest:
+    unfinished, touched = set(known.unfinished), set(known.touched)
+    damaged = list(known.damaged)
+    for tree, part in parts:
+        unfinished -= part.records.keys()
+        unfinished |= part.unfinished
+        touched |= part.touched
+        damaged += [f"{tree.state.parent.name}/{tree.state.name}/{line}" for line in part.damaged]
+    records = known.records.under(part.records for _, part in parts)
+    return Manifest(records, unfinished, damaged, known.replayed or bool(parts), touched)
 
 
 class Books:

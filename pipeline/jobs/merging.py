@@ -6,9 +6,9 @@ from pipeline.errors import OutputError
 from pipeline.files.objects import Place
 from pipeline.files.writing import flush_folder, remove_tree, write_whole
 from pipeline.jobs.holding import held
-from pipeline.jobs.ledger import load_manifest
+from pipeline.jobs.ledger import Part, load_parts, load_whole
 from pipeline.jobs.lock import Hold, Say
-from pipeline.jobs.manifest import NAME, fold, load
+from pipeline.jobs.manifest import NAME, fold
 from pipeline.jobs.statcache import StatCache
 from pipeline.jobs.tapes import wind_back
 from pipeline.jobs.tree import Tree
@@ -43,10 +43,9 @@ def fold_parts(tree: Tree, hold: Hold) -> Merged:
 
     Killed at whatever instant, it leaves parts that say what the manifest says, or are not in it yet.
     """
-    parts, shards = tree.parts, tree.shards
+    parts, shards = load_parts(tree), tree.shards
     if parts:
         _fold(tree, parts, hold)
-    records = sum(len(load(part.book, part.journal).records) for part in parts)
     for shard in shards:
         # In this order: the journal tells which of the records in the part do not hold any more.
         if (part := shard.book / NAME).exists():
@@ -54,19 +53,20 @@ def fold_parts(tree: Tree, hold: Hold) -> Merged:
             flush_folder(shard.state)
         wind_back(shard.journal)
         remove_tree(shard.state)
-    return Merged(len(parts), records)
+    return Merged(len(parts), sum(len(part.known.records) for part in parts))
 
 
-def _fold(tree: Tree, parts: list[Tree], hold: Hold) -> None:
-    for part in parts:
-        for path in (part.state / "recipes").glob("*.json"):
+def _fold(tree: Tree, parts: list[Part], hold: Hold) -> None:
+    states = [part.tree.state for part in parts]
+    for state in states:
+        for path in (state / "recipes").glob("*.json"):
             write_whole(tree.state / "recipes" / path.name, path.read_bytes())
-        for path in (part.state / "runs").glob("*.json"):
-            _keep_run(path, tree.state / "runs", part.state.name)
-    cache = StatCache(*(folder / "stats.msgpack" for folder in (tree.base, *(part.state for part in parts))))
+        for path in (state / "runs").glob("*.json"):
+            _keep_run(path, tree.state / "runs", state.name)
+    cache = StatCache(*(folder / "stats.msgpack" for folder in (tree.base, *states)))
     cache.changed = True
     cache.save()
-    known = load_manifest(tree)
+    known = load_whole(tree, parts)
     hold.confirm()  # it may be another's by now, and the manifest newer
     fold(tree.outputs, tree.journal, known.records, known.unfinished)
 

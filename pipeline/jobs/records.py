@@ -4,7 +4,7 @@ A record says nothing that another run over the same files would not say: no clo
 absolute path.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from typing import Any, Literal
 
 import msgspec
@@ -151,13 +151,16 @@ class Records(Mapping[str, Record]):
     def __len__(self) -> int:
         return len(self._lines)
 
-    def __or__(self, other: Mapping[str, Record]) -> "Records":
-        more = other if isinstance(other, Records) else Records.of(*other.values())
-        return Records(self._lines | more._lines)
-
     def line(self, key: str) -> bytes:
         """A record as a line of the manifest."""
         return self._lines[key]
+
+    def under(self, newer: "Iterable[Records]") -> "Records":
+        """These with others over them: of one image the last record counts."""
+        lines = dict(self._lines)
+        for records in newer:
+            lines |= records._lines
+        return Records(lines)
 
     def only(self, wanted: Callable[[str], bool]) -> "Records":
         """Those of some images."""

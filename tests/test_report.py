@@ -22,7 +22,9 @@ from pipeline.files.strips import webp_strip
 from pipeline.jobs import tree as trees_of_jobs
 from pipeline.jobs.leftovers import inside, sweep_outputs
 from pipeline.jobs.records import OutputFacts, Record
+from pipeline.jobs.spec import load_spec
 from pipeline.jobs.summary import Summary
+from pipeline.views.report import is_current
 from pipeline.views.reporthead import last_run
 from pipeline.views.reportrows import ROWS, page_of
 
@@ -239,6 +241,22 @@ def test_a_report_that_cannot_be_written_is_an_error_that_the_next_run_mends(sit
     (site.outputs / "report/data").unlink()
     site.run()
     assert len(index(site)["images"]["name"]) == 2
+
+
+def test_a_report_that_was_not_finished_is_current_of_no_manifest(site, monkeypatch):
+    site.run()
+    first = (site.outputs / "manifest.jsonl").read_bytes()
+    found = trees_of_jobs.tree_of(load_spec(Path(site.job)))
+    assert is_current(found)
+    picture(99).save(site.inputs / "a.png")
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.views.report.index_script", lambda _: (_ for _ in ()).throw(OSError("full")))
+        assert "the report could not be written" in site.run(code=4).stderr
+    second = (site.outputs / "manifest.jsonl").read_bytes()
+    assert second != first
+    for manifest in (first, second):
+        (site.outputs / "manifest.jsonl").write_bytes(manifest)
+        assert not is_current(found)
 
 
 @pytest.mark.parametrize("name", ODD)

@@ -18,7 +18,7 @@ from importlib.resources import files
 from pipeline import __version__
 from pipeline.errors import OutputError
 from pipeline.files.objects import Place
-from pipeline.files.writing import sweep, write_whole
+from pipeline.files.writing import flush_folder, sweep, write_whole
 from pipeline.jobs.holding import held
 from pipeline.jobs.ledger import load_manifest
 from pipeline.jobs.lock import Say
@@ -82,8 +82,9 @@ def _write(tree: Tree, spec: JobSpec) -> int:
     records = [held_records[key] for key in keys]
     run = last_run(tree)
     folder = tree.outputs / "report"
-    for below in ("", "assets", "data"):
-        sweep(folder / below if below else folder)
+    for place in (folder, folder / "assets", folder / "data"):
+        sweep(place)
+    _unmake(folder / "data", _made(manifest))
     bars = list(_write_pages(tree, records))
     head = head_of(tree, records, run, spec) | {"rows_in_page": ROWS}
     images = columns(records, bars, set(run.get("changed", ())))
@@ -94,6 +95,14 @@ def _write(tree: Tree, spec: JobSpec) -> int:
     write_whole(folder / "index.html", (assets / "index.html").read_bytes())
     write_whole(folder / "data" / _MADE, _made(manifest))
     return len(records)
+
+
+def _unmake(data: Place, made: bytes) -> None:
+    """Have a report be no current one while it is written, of whichever manifest, unless it is already."""
+    path = data / _MADE
+    if path.exists() and path.read_bytes() != made:
+        path.unlink()
+        flush_folder(data)
 
 
 def _write_pages(tree: Tree, records: Sequence[Record]) -> Iterator[str]:

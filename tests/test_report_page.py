@@ -132,6 +132,10 @@ def test_it_sorts_by_what_is_told(page):
     wait(page, lambda: cards(page)[-2:] == ["plain.png", "bad<÷script>.png"])
     choose(page, "sort", "megapixels")
     wait(page, lambda: cards(page)[0] == "a.png")
+    assert cards(page)[-1] == "bad<÷script>.png"
+    page.find_element(By.ID, "descending").click()
+    wait(page, lambda: cards(page)[-2:] == ["a.png", "bad<÷script>.png"])
+    page.find_element(By.ID, "descending").click()
     choose(page, "sort", "name")
     wait(page, lambda: cards(page)[0] == "plain.png")
 
@@ -190,6 +194,32 @@ def test_details_tell_the_palette_and_lead_to_the_files(page, site):
     page.get(links[0])
     assert page.execute_script("return document.images[0].naturalWidth") == 24
     page.get(address(site.outputs / "report/index.html"))
+
+
+def test_details_that_come_late_do_not_stand_under_another_name(page):
+    page.execute_script(
+        "const told = (word) => ({ error: null, facts: [[word, word]], notes: [], palette: [], files: [] });"
+        "let late; details.open({ name: 'late' }, new Promise((arrive) => { late = arrive; }));"
+        "document.getElementById('details').close();"
+        "details.open({ name: 'soon' }, Promise.resolve(told('soon')));"
+        "late(told('late'));"
+    )
+    wait(page, lambda: page.find_element(By.ID, "details-body").text == "Facts\nsoon soon")
+    page.execute_async_script("setTimeout(arguments[0], 50)")
+    assert page.find_element(By.ID, "details-body").text == "Facts\nsoon soon"
+    assert page.find_element(By.ID, "details-title").text == "soon"
+
+
+def test_what_is_said_in_the_dialog_is_seen_there_and_a_click_in_its_margin_is_none_beside_it(page):
+    button_of(page, "a.png").click()
+    wait(page, lambda: page.find_elements(By.CSS_SELECTOR, "dialog[open] .palette td button"))
+    page.find_element(By.CSS_SELECTOR, "dialog .palette td button").click()
+    wait(page, lambda: "copied" in one(page, "dialog[open] .said").text)
+    hit = (
+        "const box = document.getElementById('details').getBoundingClientRect();"
+        "return document.elementFromPoint(box.left + 5, box.top + 5).className"
+    )
+    assert page.execute_script(hit) == "inside"
 
 
 def test_a_failure_says_why_and_what_to_do(page):

@@ -63,15 +63,19 @@ const details = (() => {
     document.getElementById("details-body").replaceChildren(...body);
   }
 
+  let shown = null;
+
   // Opens the dialog. image: its row of the index; told: a promise of the rest.
   async function open(image, told) {
+    shown = image;
     document.getElementById("details-title").textContent = image.name;
     document.getElementById("details-body").replaceChildren(make("p", {}, "Loading…"));
     dialog.showModal();
     try {
-      fill(image, await told);
+      const rest = await told;
+      if (shown === image) fill(image, rest); // else it has come too late: another one was opened
     } catch (error) {
-      document.getElementById("details-body").replaceChildren(make("p", { class: "why" }, `${error.message}; is the report whole?`));
+      if (shown === image) document.getElementById("details-body").replaceChildren(make("p", { class: "why" }, `${error.message}; is the report whole?`));
     }
   }
 

@@ -32,11 +32,12 @@ const parts = (() => {
 
   // Tells something for a moment, to eyes and screen readers.
   function say(words) {
-    const said = document.getElementById("said");
+    // While the dialog is open, nothing outside it reaches either.
+    const said = document.querySelector("dialog[open] .said") ?? document.getElementById("said");
     said.textContent = words;
     said.classList.add("shown");
-    clearTimeout(say.timer);
-    say.timer = setTimeout(() => said.classList.remove("shown"), 1800);
+    clearTimeout(said.timer);
+    said.timer = setTimeout(() => said.classList.remove("shown"), 1800);
   }
 
   async function copy(hex) {

@@ -21,7 +21,7 @@ from trees import Site, contents, debris, plant, snapshot
 
 from pipeline.files import sources
 from pipeline.jobs import workers
-from pipeline.jobs.run import _Run
+from pipeline.jobs.keeping import Keeper
 
 KEYS = [f"{number % 2}/{number}.png" for number in range(10)]
 BAD = "1/5.png"
@@ -221,17 +221,17 @@ def test_a_worker_that_ate_too_much_once_is_forgiven(site, calm, poison, retries
 @pytest.mark.slow
 @pytest.mark.usefixtures("one_image_a_bundle")
 def test_a_scheduler_that_is_killed_and_another_in_its_place(site, calm, monkeypatch):
-    keep = _Run._keep
+    keep = Keeper.keep
     with cluster() as (address, chief):
 
-        def fatal(self: _Run, *arguments: Any) -> Any:
+        def fatal(self: Keeper, *arguments: Any) -> Any:
             kept = keep(self, *arguments)
             if len(self._summary.failures) + self._summary.done == 3:
                 chief.kill()
                 chief.wait()
             return kept
 
-        monkeypatch.setattr(_Run, "_keep", fatal)
+        monkeypatch.setattr(Keeper, "keep", fatal)
         site.run("--cluster", address, "--set", "compute.timeout=10", code=5)
         assert chief.returncode == -signal.SIGKILL
     monkeypatch.undo()
@@ -334,9 +334,9 @@ def test_a_real_disk_that_fails_for_a_while(site, calm, tmp_path, monkeypatch, c
     if shutil.which("mount") is None or subprocess.run(mount, capture_output=True, check=False).returncode:
         pytest.skip("mounting a small tmpfs is not permitted here")
     ballast, there = disk / "ballast", ("--set", f"output.root={disk / 'out'}")
-    keep = _Run._keep
+    keep = Keeper.keep
 
-    def failing(self: _Run, *arguments: Any) -> Any:
+    def failing(self: Keeper, *arguments: Any) -> Any:
         kept = keep(self, *arguments)
         if self._summary.done == 3:
             with suppress(OSError), ballast.open("wb", buffering=0) as file:
@@ -346,7 +346,7 @@ def test_a_real_disk_that_fails_for_a_while(site, calm, tmp_path, monkeypatch, c
 
     try:
         if change == "full":
-            monkeypatch.setattr(_Run, "_keep", failing)
+            monkeypatch.setattr(Keeper, "keep", failing)
         else:
             site.run(*there, "--only", "0/[024].png")
             remounted(disk, "ro")

@@ -169,17 +169,17 @@ def test_a_cluster_that_goes_away_is_5_and_a_later_run_completes(alone, site, mo
             "--no-nanny",
         )
         stack.enter_context(program(*worker, "--host", "127.0.0.1", "--death-timeout", "5"))
-        from pipeline.jobs.run import _Run
+        from pipeline.jobs.keeping import Keeper
 
-        keep = _Run._keep
+        keep = Keeper.keep
 
-        def fatal(self: _Run, *arguments: Any) -> None:
+        def fatal(self: Keeper, *arguments: Any) -> None:
             if chief.poll() is None:
                 chief.kill()
                 chief.wait()
             keep(self, *arguments)
 
-        monkeypatch.setattr(_Run, "_keep", fatal)
+        monkeypatch.setattr(Keeper, "keep", fatal)
         result = site.run("--cluster", address, "--set", "compute.timeout=10", code=5)
         assert "segpipe: error:" in result.stderr
     monkeypatch.undo()
@@ -195,9 +195,9 @@ def test_a_cluster_that_loses_all_its_workers_is_5(site):
     address = f"tcp://127.0.0.1:{free_port()}"
     script = (
         "import os, signal, sys; sys.path.insert(0, sys.argv.pop(1)); import cli;"
-        "from pipeline.jobs import bundles; from pipeline.jobs.run import _Run;"
-        "bundles._IMAGES = 1; keep = _Run._keep; victim = int(sys.argv.pop(1));"
-        "_Run._keep = lambda self, *rest: (os.kill(victim, signal.SIGKILL), keep(self, *rest));"
+        "from pipeline.jobs import bundles; from pipeline.jobs.keeping import Keeper;"
+        "bundles._IMAGES = 1; keep = Keeper.keep; victim = int(sys.argv.pop(1));"
+        "Keeper.keep = lambda self, *rest: (os.kill(victim, signal.SIGKILL), keep(self, *rest));"
         "cli.main()"
     )
     with ExitStack() as stack:

@@ -219,10 +219,10 @@ SLOWLY = """
 import sys, time
 sys.path.insert(0, sys.argv.pop(1))
 from pipeline.jobs import bundles
-from pipeline.jobs.run import _Run
+from pipeline.jobs.keeping import Keeper
 bundles._IMAGES = 1
-keep = _Run._keep
-_Run._keep = lambda self, *rest: (time.sleep(2), keep(self, *rest))[1]
+keep = Keeper.keep
+Keeper.keep = lambda self, *rest: (time.sleep(2), keep(self, *rest))[1]
 import cli
 cli.main()
 """

@@ -2,11 +2,11 @@
 
     pixels ──count──► ColorCounts ──fit──► Palette ──map──► label map ──► files
 
-happens in the tasks; here is decided which images take part, and what came of them is kept.
+happens in the tasks; here is decided which images take part. What came of them, `keeping` keeps.
 """
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable
 from contextlib import ExitStack, suppress
 from functools import partial
 from itertools import chain
@@ -17,14 +17,13 @@ from pipeline.jobs.bundles import bundled, choose_workers
 from pipeline.jobs.extras import require_extras
 from pipeline.jobs.holding import held
 from pipeline.jobs.inspection import marked
+from pipeline.jobs.keeping import Keeper
 from pipeline.jobs.ledger import Books
 from pipeline.jobs.leftovers import sweep_outputs, sweep_state
 from pipeline.jobs.lock import Hold, is_marked
-from pipeline.jobs.losses import lost
 from pipeline.jobs.merging import fold_parts
 from pipeline.jobs.parted import forget_gone
-from pipeline.jobs.records import Record
-from pipeline.jobs.routes import worker_count
+from pipeline.jobs.routes import Route, worker_count
 from pipeline.jobs.spec import JobSpec
 from pipeline.jobs.spec_compute import HERE
 from pipeline.jobs.stopping import Stop, Stopped, on_signals
@@ -112,8 +111,7 @@ class _Run:
             books = Books(tree, self._found.manifest, hold)
             try:
                 self._forget_gone(books)
-                self._refuse(books)
-                self._work(books)
+                self._do(books)
             finally:
                 books.close()
                 self._found.evidence.cache.forget_all_but({e.key for e in self._found.listing.entries})
@@ -144,87 +142,80 @@ class _Run:
         if self._found.tree.shard is None:
             books.forget(books.unfinished - {entry.key for entry in self._found.listing.entries})
 
-    def _refuse(self, books: Books) -> None:
+    def _do(self, books: Books) -> None:
+        """Refuse what is refused, and have workers do the rest."""
+        failed = self._stop.ask if self._fail_fast else lambda: None
+        keeper = Keeper(self._found, books, self._summary, self._watcher, failed)
+        self._refuse(keeper)
+        if not self._routes or self._stop.asked:
+            return
+        # Here and not above: a plan, or a run with nothing to do, starts without numba and Dask.
+        from pipeline.jobs.lease import Lease
+        from pipeline.jobs.trade import trade_of
+
+        lease = Lease(self._found.tree.state, books.token)
+        trade = trade_of(self._spec, self._found.request.digest, lease)
+        with ExitStack() as stack:
+            workers = self._open_workers(stack, trade.ready)
+            if workers is not None:
+                self._work(Trials(workers, self._stop), trade, keeper)
+
+    def _refuse(self, keeper: Keeper) -> None:
         """Record the images that are refused from their header; no worker is asked."""
         for key, route in list(self._routes.items()):
             record = route.foretold(self._found.request)
             if record is not None:
                 del self._routes[key]
-                self._keep([record], books)
+                keeper.keep([record])
 
-    def _work(self, books: Books) -> None:
-        if not self._routes or self._stop.asked:
-            return
-        routes = list(self._routes.values())
-        count = worker_count(self._spec)
-        asked = self._spec.compute.cluster
-        kind = choose_workers(routes, count) if asked == "auto" else asked
-        # Here and not above: a plan, or a run with nothing to do, starts without numba and Dask.
-        from pipeline.jobs.lease import Lease
-        from pipeline.jobs.parted import Team
-        from pipeline.jobs.tasks import Painting, process_bundle
-        from pipeline.jobs.trade import trade_of
+    def _open_workers(self, stack: ExitStack, ready: Callable[[], None]) -> Any:
+        """Open the workers that the job asks for, until the stack ends; None if the run is to stop."""
         from pipeline.jobs.workers import open_workers
 
-        tree = self._found.tree
-        lease = Lease(tree.state, books.token)
-        settings, ready, in_parts = trade_of(self._spec, self._found.request.digest, lease)
-        with ExitStack() as stack:
-            elsewhere = kind not in HERE
-            folders = stack.enter_context(marked(tree.inputs, tree.state)) if elsewhere else None
-            arguments = (kind, count, self._spec.compute, self._watcher.say, ready, folders)
-            # Workers may die, or have died before, whose work others do: looked at when all have ended.
-            if kind not in ("inline", "threads") or self._found.manifest.touched:
-                stack.callback(sweep_again, tree, set(self._routes))
-            try:
-                with self._stop.ends_waiting():
-                    workers = stack.enter_context(open_workers(*arguments))
-            except Stopped:
-                return
-            except WorkersLost:
-                if self._stop.signal is None:
-                    raise
-                return  # who ended us may have ended them
-            trials = Trials(workers, self._stop)
-            team = Team(trials.each, self._watcher.progressed, self._spec.compute.image_timeout)
-            large = in_parts([route for route in routes if route.parted], tree.state / "large", team)
-            if self._spec.quantize.scope == "image":
-                tasks = [Painting(keys, None, size) for keys, size in bundled(routes)]
-            else:
-                tasks = self._share(trials, large, settings, books)
-            keys = [key for task in tasks for key in task.keys]
-            self._watcher.started(len(keys), sum(self._routes[key].megapixels for key in keys))
-            whole, parted = self._by_way(tasks)
-            self._take_all(trials.each(partial(process_bundle, settings), whole, books), books)
-            self._process_large(large, parted, books)
-            if not self._stop.asked:
-                large.forget()
+        tree, compute = self._found.tree, self._spec.compute
+        asked, count = compute.cluster, worker_count(self._spec)
+        kind = choose_workers(list(self._routes.values()), count) if asked == "auto" else asked
+        folders = None if kind in HERE else stack.enter_context(marked(tree.inputs, tree.state))
+        # Workers may die, or have died before, whose work others do: looked at when all have ended.
+        if kind not in ("inline", "threads") or self._found.manifest.touched:
+            stack.callback(sweep_again, tree, set(self._routes))
+        try:
+            with self._stop.ends_waiting():
+                opened = open_workers(kind, count, compute, self._watcher.say, ready, folders)
+                return stack.enter_context(opened)
+        except Stopped:
+            return None
+        except WorkersLost:
+            if self._stop.signal is None:
+                raise
+            return None  # who ended us may have ended them
 
-    def _take_all(self, answers: Iterator[tuple[Any, Any]], books: Books) -> None:
-        """Keep what comes of tasks on whole images."""
-        for task, answer in answers:
-            if isinstance(answer, Exception):
-                self._fail(task.keys, answer, books)
-            else:
-                self._take(answer, books)
+    def _work(self, trials: Trials, trade: Any, keeper: Keeper) -> None:
+        """Do all images: those that share a palette once it is found, large ones after all others."""
+        from pipeline.jobs.parted import Team
+        from pipeline.jobs.tasks import Painting, process_bundle
 
-    def _process_large(self, large: Any, tasks: list[Any], books: Books) -> None:
-        """Do images in parts, one after the other: all workers take part in each."""
-        for task in self._stop.until(drawn(tasks, books)):
+        routes = list(self._routes.values())
+        team = Team(trials.each, self._watcher.progressed, self._spec.compute.image_timeout)
+        work = self._found.tree.state / "large"
+        large = trade.in_parts([route for route in routes if route.parted], work, team)
+        if self._spec.quantize.scope == "image":
+            tasks = [Painting(keys, None, size) for keys, size in bundled(routes)]
+        else:
+            tasks = self._share(trials, large, trade.settings, keeper)
+        keys = [key for task in tasks for key in task.keys]
+        self._watcher.started(len(keys), sum(self._routes[key].megapixels for key in keys))
+        whole, parted = self._by_way(tasks)
+        for task, answer in trials.each(partial(process_bundle, trade.settings), whole, keeper.books):
+            keeper.settle(self._routes_of(task), answer)
+        for task in self._stop.until(drawn(parted, keeper.books)):  # one by one: all workers do each
             answer = large.process(task.keys[0], task.palette)
-            if isinstance(answer, Exception):
-                self._fail(task.keys, answer, books)
-            elif answer is not None:
-                self._take([answer], books)
+            if answer is not None:
+                keeper.settle(self._routes_of(task), answer if isinstance(answer, Exception) else [answer])
+        if not self._stop.asked:
+            large.forget()
 
-    def _by_way(self, tasks: list[Any]) -> tuple[list[Any], list[Any]]:
-        """Tasks on whole images, and those on one that is done in windows."""
-        ways: tuple[list[Any], list[Any]] = [], []
-        for task in tasks:
-            ways[self._routes[task.keys[0]].parted].append(task)
-        return ways
-
-    def _share(self, trials: Trials, large: Any, settings: Any, books: Books) -> list[Any]:
+    def _share(self, trials: Trials, large: Any, settings: Any, keeper: Keeper) -> list[Any]:
         """Find the palettes that images share; returns the tasks of painting in them."""
         from pipeline.jobs.sharing import Sharing, fit_group
         from pipeline.jobs.tasks import count_bundle
@@ -245,49 +236,28 @@ class _Run:
             done += len(task.keys)
             self._watcher.counting(done, total)
             if isinstance(answer, Exception):
-                settled |= self._fail(task.keys, answer, books)
+                settled |= keeper.fail(self._routes_of(task), answer)
             else:
                 sharing.take(task.group, answer)
-                settled |= self._take(answer.failures, books)
+                settled |= keeper.take(answer.failures)
         if self._stop.asked:
             return []
         fit = partial(fit_group, settings, scope)
         # Begun, for once its palette is replaced an image's record may name one that is no more.
-        for task, answer in trials.each(fit, sharing.fittings(settled), books):
+        for task, answer in trials.each(fit, sharing.fittings(settled), keeper.books):
             if isinstance(answer, Exception):
-                settled |= self._fail(task.keys, answer, books)
+                settled |= keeper.fail(self._routes_of(task), answer)
             else:
-                settled |= self._leave(sharing.settle(task.group, answer), books)
-                books.part(sharing.parted(task.group, self._found.plan.orphans))
+                settled |= keeper.leave(sharing.settle(task.group, answer))
+                keeper.books.part(sharing.parted(task.group, self._found.plan.orphans))
         return sharing.paintings(self._found.tree.outputs, settled)
 
-    def _leave(self, records: list[Record], books: Books) -> set[str]:
-        """Let images stay as they are, whose palette has been found to be what it was."""
-        books.leave(records)
-        self._summary.spare(len(records))
-        return {record.image for record in records}
+    def _by_way(self, tasks: list[Any]) -> tuple[list[Any], list[Any]]:
+        """Tasks on whole images, and those on one that is done in parts."""
+        ways: tuple[list[Any], list[Any]] = [], []
+        for task in tasks:
+            ways[self._routes[task.keys[0]].parted].append(task)
+        return ways
 
-    def _take(self, outcomes: list[Any], books: Books) -> set[str]:
-        """Keep what came of some images; returns which they are."""
-        for outcome in outcomes:
-            if outcome.state is not None:
-                self._found.evidence.learn(outcome.record.image, outcome.state)
-        return self._keep([outcome.record for outcome in outcomes], books)
-
-    def _fail(self, keys: tuple[str, ...], error: Exception, books: Books) -> set[str]:
-        routes = [self._routes[key] for key in keys]
-        digests = [self._found.evidence.input_digest(route.decision.entry) for route in routes]
-        request = self._found.request
-        roots = (self._found.tree.outputs, self._found.tree.inputs)
-        records = [lost(*one, error, request, roots) for one in zip(routes, digests, strict=True)]
-        return self._keep(records, books)
-
-    def _keep(self, records: list[Record], books: Books) -> set[str]:
-        """Put records on the disk, then count them and show them; returns which they are of."""
-        books.keep(records)
-        for record in records:
-            self._summary.count(record)
-            self._watcher.finished(record)
-            if self._fail_fast and record.status == "failed":
-                self._stop.ask()
-        return {record.image for record in records}
+    def _routes_of(self, task: Any) -> list[Route]:
+        return [self._routes[key] for key in task.keys]

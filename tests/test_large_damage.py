@@ -16,7 +16,7 @@ from test_large import WINDOWS, textured
 from trees import Site, age, contents, debris, picture
 
 from pipeline.files import layouts
-from pipeline.jobs import parted, routes, slabpictures, slabs, slabtasks
+from pipeline.jobs import parted, routes, slabpictures, slabs, slabtasks, workplaces
 
 IMAGE = textured(310, 420)
 
@@ -284,7 +284,7 @@ def test_a_file_that_changes_is_nobodys_picture(tmp_path, monkeypatch, done, key
     age(path)
     picture(1).save(site.inputs / "z.png")
     place, name = {
-        "listed": (parted, "stamp_of"),
+        "listed": (workplaces, "stamp_of"),
         "counting": (slabtasks.Tally, "add"),
         "fitting": (slabpictures, "fit_palette"),
         "mapped": (parted, "digest_file"),

@@ -14,7 +14,7 @@ from pipeline.files.images import laid_over
 from pipeline.files.objects import Place
 from pipeline.files.readers import notes_of, open_windows
 from pipeline.files.sources import at_rest
-from pipeline.jobs.parted import Folders, Steps, Team, attempt, digest_of, workplace
+from pipeline.jobs.parted import Steps, Team, attempt, digest_of
 from pipeline.jobs.routes import Route
 from pipeline.jobs.settings import Settings, SharedPalette
 from pipeline.jobs.slabpictures import FitTask, JoinTask, fit_slabs, join_slabs, map_slab
@@ -28,6 +28,7 @@ from pipeline.jobs.slabtasks import (
     save_patch,
 )
 from pipeline.jobs.tasks import Counted, Outcome
+from pipeline.jobs.workplaces import Folders, workplace
 
 
 class LargeImages:

@@ -1,27 +1,19 @@
-"""Images that are done in parts by all workers: their work folders, and the steps of one of them.
+"""Images that are done in parts by all workers: the steps of one of them, from task to task.
 
-What tasks hand on lies in a work folder below the output root's state, named after the state of the
-image's file and all that its pixels depend on: a run that was killed goes on with what it had found out
-of the pixels. All else lies in a folder in it that is a run's own: a worker that outlives its driver
-must not write into what the next run makes.
+What tasks hand on to each other lies in the image's work folder, see `workplaces`.
 """
 
-import hashlib
-import secrets
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator
 from typing import Any, NamedTuple, Protocol, TypeVar
 
-from pipeline.errors import ChangedWhileReading, ImageError
-from pipeline.files.listing import Entry
+from pipeline.errors import ImageError
 from pipeline.files.objects import Place
-from pipeline.files.sources import FileStat, changed, digest_file, stamp_of
-from pipeline.files.writing import remove_if_empty, remove_tree, sweep
+from pipeline.files.sources import FileStat, changed, digest_file
+from pipeline.files.writing import remove_tree
 from pipeline.jobs.limits import Timed, time_for
-from pipeline.jobs.recipe import ALGORITHM_VERSION
 from pipeline.jobs.slabs import Slab
+from pipeline.jobs.workplaces import furnish
 
-_WORK_NAME = "[0-9a-f]" * 24
-_KEY = "image"  # the file in a work folder that names it
 Result = TypeVar("Result")
 Other = TypeVar("Other")
 Map = Callable[[Callable[[Any], Any], Iterable[Any]], Iterator[tuple[Any, Any]]]
@@ -76,67 +68,6 @@ class SlabTask(Protocol):
         """The slab."""
 
 
-class Folders:
-    """The work folders of a run's images. What killed runs have left of other states of them is removed."""
-
-    def __init__(self, folder: Place, images: Mapping[str, PartedImage | ImageError]) -> None:
-        self._folder = folder
-        self._ours = {key: image.work for key, image in images.items() if not isinstance(image, ImageError)}
-        for work, key in _left(folder):
-            if key in images and work != self._ours.get(key):
-                remove_tree(work)
-
-    def forget(self) -> None:
-        """Remove what is left of them: there is nothing more to do."""
-        for work in self._ours.values():
-            remove_tree(work)
-        remove_if_empty(self._folder)
-
-
-def forget_gone(folder: Place, keys: set[str]) -> None:
-    """Remove what killed runs have left of images that are not among `keys`. folder : of all work folders."""
-    for work, key in _left(folder):
-        if key not in keys:
-            remove_tree(work)
-    remove_if_empty(folder)
-
-
-def _left(folder: Place) -> list[tuple[Place, str]]:
-    """The work folders that are there, nothing else (a link to a larger disk may be), and their images."""
-    found = []
-    for work in folder.glob(_WORK_NAME):
-        try:
-            found.append((work, (work / _KEY).read_text("utf-8")))
-        except (OSError, ValueError):
-            found.append((work, ""))
-    return found
-
-
-class Workplace(NamedTuple):
-    """The state of an image's file, its work folder, and the folder in it that is this run's alone."""
-
-    stat: FileStat
-    work: Place
-    scratch: Place
-
-
-def workplace(folder: Place, root: Place, entry: Entry, *said: Any) -> Workplace:
-    """Where to work on an image. folder : of all work folders. said : what else its pixels depend on.
-
-    Raises ImageError if its file cannot be opened, or is not the one that was listed.
-    """
-    stat, ctime_ns = stamp_of(root / entry.key)
-    if stat[:2] != (entry.bytes, entry.mtime_ns) or entry.inode not in (0, stat.inode):  # 0: not listed
-        raise ChangedWhileReading(
-            f"{entry.key}: expected the file that was listed, of {entry.bytes} bytes, found one that was "
-            f"changed since, of {stat.bytes}; run again once nothing writes to it"
-        )
-    # The time of the last change of any kind too: who writes into a file may set its other time back.
-    all_said = (entry.key, *stat, ctime_ns, *said, ALGORITHM_VERSION)
-    work = folder / hashlib.sha256(repr(all_said).encode()).hexdigest()[:24]
-    return Workplace(stat, work, work / f"run-{secrets.token_hex(4)}")
-
-
 class Rooted(Protocol):
     """What of a job's settings tells where its images are."""
 
@@ -162,12 +93,7 @@ def attempt(
     """
     if isinstance(image, ImageError):
         return image
-    image.work.mkdir(parents=True, exist_ok=True)
-    (image.work / _KEY).write_text(image.key, "utf-8")
-    sweep(image.work)
-    for scratch in image.work.glob("run-*"):
-        remove_tree(scratch)
-    image.scratch.mkdir()
+    furnish(image.key, image.work, image.scratch)
     answer: Result | Exception | None
     try:
         answer = steps(image, Steps(image, team))

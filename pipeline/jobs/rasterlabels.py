@@ -3,7 +3,7 @@
     label_slab     pixels → parts of the label map             any order, any worker
     join_raster    parts → label map, centres as JSON          once
 
-What is handed on lies in the folder that is the run's own, see `parted`.
+What is handed on lies in the folder that is the run's own, see `workplaces`.
 """
 
 import math

@@ -9,13 +9,14 @@ from functools import partial
 
 from pipeline.errors import ImageError
 from pipeline.files.objects import Place
-from pipeline.jobs.parted import Folders, Steps, Team, attempt, digest_of, workplace
+from pipeline.jobs.parted import Steps, Team, attempt, digest_of
 from pipeline.jobs.rasterlabels import JoinTask, join_raster, label_slab
 from pipeline.jobs.rastertasks import FitTask, Raster, RasterTask, fit_raster, survey_slab
 from pipeline.jobs.routes import Route
 from pipeline.jobs.settings import Segmenting
 from pipeline.jobs.slabs import slabs_of
 from pipeline.jobs.tasks import Outcome
+from pipeline.jobs.workplaces import Folders, workplace
 
 _ENOUGH = 0.5  # of the pixels that were to be drawn: fewer had data
 

@@ -33,7 +33,7 @@ from pipeline.jobs.slabs import Slab
 
 @dataclass(frozen=True)
 class Raster:
-    """A raster: its place of work (see `parted`), and what its header says."""
+    """A raster: its place of work (see `workplaces`), and what its header says."""
 
     key: str
     stat: FileStat

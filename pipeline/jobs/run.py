@@ -22,7 +22,6 @@ from pipeline.jobs.ledger import Books
 from pipeline.jobs.leftovers import sweep_outputs, sweep_state
 from pipeline.jobs.lock import Hold, is_marked
 from pipeline.jobs.merging import fold_parts
-from pipeline.jobs.parted import forget_gone
 from pipeline.jobs.routes import Route, worker_count
 from pipeline.jobs.spec import JobSpec
 from pipeline.jobs.spec_compute import HERE
@@ -31,6 +30,7 @@ from pipeline.jobs.summary import Summary, write_runlog
 from pipeline.jobs.survey import Options, Survey, survey
 from pipeline.jobs.trials import Trials, drawn, sweep_again
 from pipeline.jobs.watcher import Watcher
+from pipeline.jobs.workplaces import forget_gone
 
 
 def run(

@@ -4,7 +4,7 @@
     map_slab     pixels → parts of the pictures     any order, any worker
     join_slabs   parts → outputs                    once
 
-What is handed on lies in the folder that is the run's own, see `parted`.
+What is handed on lies in the folder that is the run's own, see `workplaces`.
 """
 
 from collections.abc import Iterator

@@ -33,7 +33,7 @@ _PATCH = 1 << 22  # pixels that are read at once
 
 @dataclass(frozen=True)
 class Large:
-    """A large image: its place of work (see `parted`), what its header says, the windows' side.
+    """A large image: its place of work (see `workplaces`), what its header says, the windows' side.
 
     notes : the policies that are applied to all its pixels, in words.
     """

@@ -14,10 +14,10 @@ import os
 import re
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, suppress
+from contextlib import ExitStack, closing, suppress
 from pathlib import Path
 from tempfile import TemporaryFile
-from typing import Protocol
+from typing import BinaryIO, Protocol
 
 from pipeline.files.objects import ObjectPath, Place
 from pipeline.files.storecalls import ABREAST, create, read, remove_all
@@ -91,19 +91,31 @@ def stamp_of(path: Place) -> object:
     return found.st_mtime_ns, found.st_size, found.st_ino
 
 
-class _FileTape:
+class _Readable:
+    """A file of what was appended, from which lines are read back; closed with the tape."""
+
+    def __init__(self, own: BinaryIO) -> None:
+        self._own = own
+
+    def line(self, place: int) -> bytes:
+        self._own.seek(place)
+        return self._own.readline()
+
+    def close(self) -> None:
+        self._own.close()
+
+
+class _FileTape(_Readable):
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = path.open("ab", buffering=0)
-        self._own = path.open("rb")
-        self._end = self._file.tell()
-        try:
+        with ExitStack() as opened:
+            self._file = opened.enter_context(path.open("ab", buffering=0))
+            super().__init__(opened.enter_context(path.open("rb")))
+            self._end = self._file.tell()
             if self._end:  # a killed run's, whose last line may be torn
                 self.append(b"\n")
             flush_folder(path.parent)
-        except BaseException:
-            self.close()
-            raise
+            opened.pop_all()  # all is well: they are closed with the tape
 
     def append(self, lines: bytes) -> int:
         """Write in one call: a reader after a crash finds whole lines, but for the last."""
@@ -115,21 +127,17 @@ class _FileTape:
         os.fsync(self._file.fileno())
         return first
 
-    def line(self, place: int) -> bytes:
-        self._own.seek(place)
-        return self._own.readline()
-
     def close(self) -> None:
-        self._own.close()
+        super().close()
         self._file.close()
 
 
-class _ObjectTape:
+class _ObjectTape(_Readable):
     def __init__(self, folder: ObjectPath) -> None:
         self._folder = folder
         self._last = max(_numbers(folder), default=0)
-        # What was appended: a request for each line would take for ever. Closed with the tape.
-        self._own = TemporaryFile()  # noqa: SIM115
+        # What was appended: a request for each line would take for ever.
+        super().__init__(TemporaryFile())  # noqa: SIM115 -- closed with the tape
 
     def append(self, lines: bytes) -> int:
         """Make the next object; one of this number is of a run that should not be at work."""
@@ -142,13 +150,6 @@ class _ObjectTape:
         first = self._own.seek(0, os.SEEK_END)
         self._own.write(lines)
         return first
-
-    def line(self, place: int) -> bytes:
-        self._own.seek(place)
-        return self._own.readline()
-
-    def close(self) -> None:
-        self._own.close()
 
 
 def _wind_back_objects(folder: ObjectPath, line: bytes) -> None:

@@ -7,9 +7,9 @@ from numpy.typing import NDArray
 
 from pipeline.color.metrics import Metrics
 from pipeline.color.palette import Palette
-from pipeline.color.shrinking import join_shrunk, middles
+from pipeline.color.shrinking import middles
 from pipeline.files.comparisons import Compared, comparison_png
-from pipeline.jobs.previews import Previews, Product
+from pipeline.jobs.previews import Previews, Product, joined
 from pipeline.jobs.spec_sections import Comparison
 
 _WIDEST = 2  # times the height: of a panorama the sheet must not grow without end
@@ -61,10 +61,7 @@ def comparison_file(
 ) -> Product:
     """The comparison picture of an image, from the views of its rows, top first."""
     factor = _factor(wanted, size)
-    original, quantized = (
-        join_shrunk([(int(part["first"]), part[kind]) for part in parts], *size, factor)
-        for kind in ("original", "quantized")
-    )
+    original, quantized = (joined(parts, kind, size, factor) for kind in ("original", "quantized"))
     labels = np.concatenate([part["labels"] for part in parts])
     palette, metrics = found
     compared = Compared(original, quantized, labels, palette, caption(len(palette), metrics))

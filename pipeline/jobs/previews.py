@@ -39,10 +39,7 @@ class Previews:
         self, shown: NDArray[Any], colors: NDArray[np.uint8], alpha: NDArray[np.uint8] | None
     ) -> None:
         """Take in all rows of the quantized image."""
-        for top in range(0, len(shown), _ROWS_AT_ONCE):
-            part = slice(top, top + _ROWS_AT_ONCE)
-            cover = None if alpha is None else alpha[part]
-            self._quantized.add(self._row + top, 0, show(shown[part], colors, None), cover)
+        shrink_shown(self._quantized, self._row, shown, colors, alpha)
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -54,13 +51,36 @@ class Previews:
         }
 
 
+def shrink_shown(
+    small: Shrinking,
+    row: int,
+    shown: NDArray[Any],
+    colors: NDArray[np.uint8],
+    alpha: NDArray[np.uint8] | None,
+) -> None:
+    """Take places in a palette into a small copy, in its colours. row : the first of them."""
+    for top in range(0, len(shown), _ROWS_AT_ONCE):
+        part = slice(top, top + _ROWS_AT_ONCE)
+        cover = None if alpha is None else alpha[part]
+        small.add(row + top, 0, show(shown[part], colors, None), cover)
+
+
+def joined(
+    parts: list[dict[str, NDArray[Any]]], kind: str, size: tuple[int, int], factor: int
+) -> NDArray[np.uint8]:
+    """A small copy of an image, from the sums of its rows. size : height and width of the image."""
+    small: NDArray[np.uint8] = join_shrunk(
+        [(int(part["first"]), part[kind]) for part in parts], *size, factor
+    )
+    return small
+
+
 def preview_files(
     key: str, parts: list[dict[str, NDArray[Any]]], height: int, width: int, factor: int
 ) -> list[Product]:
     """The previews of an image from those of its rows."""
     products = []
     for kind in ("original", "quantized"):
-        sums = [(int(part["first"]), part[kind]) for part in parts]
-        data = png.truecolor(join_shrunk(sums, height, width, factor))
+        data = png.truecolor(joined(parts, kind, (height, width), factor))
         products.append(Product(f"preview_{kind}", f"previews/{kind}/{key}.png", data))
     return products

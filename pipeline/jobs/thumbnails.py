@@ -6,14 +6,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from pipeline.color.falsecolors import false_colors
-from pipeline.color.mapping import show
-from pipeline.color.shrinking import Shrinking, join_shrunk, shrink_factor
+from pipeline.color.shrinking import Shrinking, shrink_factor
 from pipeline.files.strips import webp_strip
-from pipeline.jobs.previews import Previews, Product
+from pipeline.jobs.previews import Previews, Product, joined, shrink_shown
 
 FOLDER = "report/thumbs"
 _SIDE = 360  # pixels, at most, of each of the three
-_ROWS_AT_ONCE = 256
 
 
 class Thumbnails:
@@ -43,11 +41,7 @@ class Thumbnails:
     ) -> None:
         """Take in all rows of the label map, and of the places in the palette that are shown."""
         self._pictures.add_quantized(shown, colors, alpha)
-        segments = false_colors(len(colors))
-        for top in range(0, len(labels), _ROWS_AT_ONCE):
-            part = slice(top, top + _ROWS_AT_ONCE)
-            cover = None if alpha is None else alpha[part]
-            self._segments.add(self._row + top, 0, show(labels[part], segments, None), cover)
+        shrink_shown(self._segments, self._row, labels, false_colors(len(colors)), alpha)
 
     @property
     def arrays(self) -> dict[str, NDArray[Any]]:
@@ -58,8 +52,6 @@ class Thumbnails:
 def thumbnail(key: str, parts: list[dict[str, NDArray[Any]]], height: int, width: int) -> Product:
     """The strip of an image from those of its rows."""
     factor = shrink_factor(height, width, _SIDE)
-    pictures = [
-        join_shrunk([(int(part["first"]), part[kind]) for part in parts], height, width, factor)
-        for kind in ("original", "quantized", "segments")
-    ]
+    kinds = ("original", "quantized", "segments")
+    pictures = [joined(parts, kind, (height, width), factor) for kind in kinds]
     return Product("thumbnail", f"{FOLDER}/{key}.webp", webp_strip(pictures))

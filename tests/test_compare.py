@@ -14,7 +14,7 @@ from pipeline.color import counts
 from pipeline.files.contactsheets import Panel, contact_sheet
 from pipeline.files.curves import Curve, curves, nice_ticks
 from pipeline.files.drawings import Dot, Line, Words, drawn_png, svg
-from pipeline.jobs import choosing
+from pipeline.jobs import choosing, counting
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -60,7 +60,7 @@ def test_the_image_is_counted_once(site, monkeypatch):
         counted.append(pixels.shape)
         return counts.count_colors(pixels, alpha)
 
-    monkeypatch.setattr(choosing, "count_colors", count)
+    monkeypatch.setattr(counting, "count_colors", count)
     choices(site, "--colors", "2,3,4,5")
     assert counted == [(16, 24, 3)]
 
@@ -111,7 +111,7 @@ def test_auto_is_no_number_and_stands_back(site):
 )
 def test_what_cannot_be_is_said_before_any_work(site, monkeypatch, arguments, why):
     monkeypatch.chdir(site.base)
-    monkeypatch.setattr(choosing, "count_colors", None)
+    monkeypatch.setattr(choosing, "counts_of", None)
     before = (site.inputs / "deep/a.png").read_bytes()
     result = site.call("compare", *arguments)
     assert result.exit_code == 2

@@ -9,6 +9,7 @@ file: the same bytes whether an image was done whole or in slabs.
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from io import BytesIO
 from typing import Any, BinaryIO, NamedTuple
 
 import numpy as np
@@ -56,6 +57,20 @@ class Canvas:
     half: bool
     formats: dict[str, str]
 
+    @classmethod
+    def of_whole(
+        cls,
+        shape: tuple[int, ...],
+        colors: NDArray[np.uint8],
+        alpha: NDArray[np.uint8] | None,
+        formats: dict[str, str],
+    ) -> "Canvas":
+        """The canvas of an image (height, width) all of whose pixels are there: its alpha tells the rest."""
+        height, width = shape
+        clear = alpha is not None and not alpha.all()
+        half = alpha is not None and bool(((alpha > 0) & (alpha < 255)).any())
+        return cls(width, height, colors, clear, half, formats)
+
     @property
     def part_rows(self) -> int:
         """Rows that parts must be multiples of, but for the last: a power of two."""
@@ -91,6 +106,21 @@ class Canvas:
                 made[same] = _encoded(kind, image, depth, first, last)
             parts[picture] = made[same]
         return parts
+
+    def files(
+        self,
+        labels: NDArray[Any],
+        shown: NDArray[Any],
+        alpha: NDArray[np.uint8] | None,
+        carried: Carried,
+        *,
+        overviews: bool,
+    ) -> Iterator[tuple[str, bytes]]:
+        """The pictures that are wanted of an image that is one part, each as a whole file."""
+        for picture, part in self.encode(labels, shown, alpha).items():
+            file = BytesIO()
+            self.write(file, picture, [part], carried, overviews)
+            yield picture, file.getvalue()
 
     def write(
         self, file: BinaryIO, picture: str, parts: Sequence[Part], carried: Carried, overviews: bool

@@ -6,26 +6,26 @@ gets its own here.
 
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from io import BytesIO
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from pipeline.color.counts import ColorCounts, count_colors
+from pipeline.color.counts import ColorCounts
 from pipeline.color.dither import dither
 from pipeline.color.mapping import Fit, fit_palette, paint, show
 from pipeline.color.metrics import Metrics, measure
 from pipeline.color.palette import Palette
 from pipeline.color.shrinking import Shrinking, join_shrunk, shrink_factor
 from pipeline.color.warmup import warm_up_for
-from pipeline.errors import InputError, NothingVisible, SpecError, TooMuchMemory
+from pipeline.errors import InputError, SpecError, TooMuchMemory
 from pipeline.files.geotags import NOTHING
 from pipeline.files.images import Raster, read_image
 from pipeline.files.listing import list_inputs
 from pipeline.files.objects import Place
 from pipeline.jobs.canvas import Canvas
+from pipeline.jobs.counting import counts_of
 from pipeline.jobs.nearness import did_you_mean, nearest_keys
 from pipeline.jobs.settings import Settings, settings_of
 from pipeline.jobs.spec import load_spec
@@ -58,11 +58,11 @@ class Choice(NamedTuple):
 
 def settings_for(job: Path, overrides: Sequence[str], colors: Sequence[int]) -> list[Settings]:
     """What a job would be with each of these numbers of colours; SpecError if it cannot be that."""
-    method = load_spec(job, overrides).quantize.method
-    if method not in ("kmeans", "minibatch"):
+    quantize = load_spec(job, overrides).quantize
+    if not quantize.numbered:
         raise SpecError(
             f"{job}: expected a method that is told how many colours to find, found quantize.method "
-            f"{method!r}; add --set quantize.method=kmeans"
+            f"{quantize.method!r}; add --set quantize.method=kmeans"
         )
     fixed = (*overrides, "quantize.target={}", "output.palette.formats=[json]")
     return [settings_of(load_spec(job, (*fixed, f"quantize.colors={count}")), "") for count in colors]
@@ -99,7 +99,8 @@ def compared(
     """
     warm_up_for(wanted[0].method, announce)
     try:
-        raster, counts = _counted(wanted[0], name, path)
+        raster = _read(wanted[0], path)
+        counts = counts_of(name, raster)
         height, width = raster.pixels.shape[:2]
         picture = _small(raster.pixels, raster.alpha)
         given = Given(name, width, height, raster.header.bytes, len(counts), picture)
@@ -110,12 +111,8 @@ def compared(
         ) from error
 
 
-def _counted(settings: Settings, name: str, path: Place) -> tuple[Raster, ColorCounts]:
-    raster = read_image(path, settings.formats, settings.max_pixels, settings.alpha, settings.background)
-    counts = count_colors(raster.pixels, raster.alpha)
-    if not len(counts):
-        raise NothingVisible(f"{name}: expected pixels to count, found only fully transparent ones")
-    return raster, counts
+def _read(settings: Settings, path: Place) -> Raster:
+    return read_image(path, settings.formats, settings.max_pixels, settings.alpha, settings.background)
 
 
 def _choice(settings: Settings, name: str, raster: Raster, counts: ColorCounts) -> Choice:
@@ -134,13 +131,9 @@ def _choice(settings: Settings, name: str, raster: Raster, counts: ColorCounts) 
 
 def _png(fitted: Fit, shown: NDArray[Any], alpha: NDArray[np.uint8] | None) -> bytes:
     """The quantized image as a job would write it."""
-    clear = alpha is not None and not alpha.all()
-    half = alpha is not None and bool(((alpha > 0) & (alpha < 255)).any())
-    height, width = shown.shape
-    canvas = Canvas(width, height, fitted.palette.colors, clear, half, {"quantized": "png"})
-    file = BytesIO()
-    canvas.write(file, "quantized", list(canvas.encode(shown, shown, alpha).values()), NOTHING, False)
-    return file.getvalue()
+    canvas = Canvas.of_whole(shown.shape, fitted.palette.colors, alpha, {"quantized": "png"})
+    [(_, data)] = canvas.files(shown, shown, alpha, NOTHING, overviews=False)
+    return data
 
 
 def _small(pixels: NDArray[np.uint8], alpha: NDArray[np.uint8] | None) -> NDArray[np.uint8]:

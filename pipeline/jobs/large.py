@@ -9,11 +9,12 @@ from collections.abc import Iterator
 from functools import partial
 
 from pipeline.color.counts import ColorCounts
-from pipeline.errors import ImageError, NothingVisible
+from pipeline.errors import ImageError
 from pipeline.files.images import laid_over
 from pipeline.files.objects import Place
 from pipeline.files.readers import notes_of, open_windows
 from pipeline.files.sources import at_rest
+from pipeline.jobs.counting import nothing_visible
 from pipeline.jobs.parted import Steps, Team, attempt, digest_of
 from pipeline.jobs.routes import Route
 from pipeline.jobs.settings import Settings, SharedPalette
@@ -104,7 +105,7 @@ def _count_slabs(settings: Settings, image: Large, steps: Steps) -> tuple[list[S
         facts = steps.through("counted", partial(count_slab, settings), slabs, tasks, _remove_band)
     found = [fact for fact in facts if fact is not None]
     if sum(fact.clear for fact in found) == image.layout.height * image.layout.width:
-        raise NothingVisible(f"{image.key}: expected pixels to count, found only fully transparent ones")
+        raise nothing_visible(image.key)
     return slabs, found
 
 

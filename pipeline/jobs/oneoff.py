@@ -6,12 +6,13 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from pipeline.color.codebook import Method
-from pipeline.color.counts import ColorCounts, count_colors
+from pipeline.color.counts import ColorCounts
 from pipeline.color.mapping import fit_palette
 from pipeline.color.warmup import warm_up_for
-from pipeline.errors import ImageError, NothingVisible, SpecError, TooMuchMemory
+from pipeline.errors import ImageError, SpecError, TooMuchMemory
 from pipeline.files.formats import FORMATS
 from pipeline.files.images import read_image
+from pipeline.jobs.counting import counts_of
 from pipeline.jobs.products import PaletteSource, about_fit, about_image
 from pipeline.jobs.settings import about_method, method_of
 from pipeline.jobs.spec_quantize import Quantize
@@ -91,13 +92,11 @@ def _count(path: Path) -> tuple[ColorCounts, int]:
     """The counts of an image, and its fully transparent pixels."""
     try:
         raster = read_image(path, tuple(FORMATS), _MOST_PIXELS)
-        counts = count_colors(raster.pixels, raster.alpha)
+        counts = counts_of(path.name, raster)
     except MemoryError as error:
         raise TooMuchMemory(
             f"{path.name}: expected memory for its pixels, found too little; let a job do it in windows"
         ) from error
-    if not len(counts):
-        raise NothingVisible(f"{path.name}: expected pixels to count, found only fully transparent ones")
     return counts, raster.pixels[..., 0].size - counts.total
 
 

@@ -1,7 +1,6 @@
 """The files made of one image: quantized image, label map, palettes, regions."""
 
 from dataclasses import dataclass
-from io import BytesIO
 from typing import Any, NamedTuple, Protocol
 
 from numpy.typing import NDArray
@@ -82,22 +81,10 @@ def make_products(settings: Settings, result: Mapped) -> Made:
 def _pictures(settings: Settings, result: Mapped, labels: NDArray[Any], shown: NDArray[Any]) -> list[Product]:
     """Quantized image and label map. shown : the label map, or the dithered places in the palette."""
     alpha = result.raster.alpha
-    height, width = labels.shape
-    canvas = Canvas(
-        width,
-        height,
-        result.fitted.palette.colors,
-        clear=alpha is not None and not alpha.all(),
-        half=alpha is not None and bool(((alpha > 0) & (alpha < 255)).any()),
-        formats=settings.pictures,
-    )
+    canvas = Canvas.of_whole(labels.shape, result.fitted.palette.colors, alpha, settings.pictures)
     carried = carried_for(settings, result.key, result.raster.header)
-    products = []
-    for picture, part in canvas.encode(labels, shown, alpha).items():
-        file = BytesIO()
-        canvas.write(file, picture, [part], carried, settings.overviews)
-        products.append(Product(picture, canvas.path(picture, result.key), file.getvalue()))
-    return products
+    files = canvas.files(labels, shown, alpha, carried, overviews=settings.overviews)
+    return [Product(picture, canvas.path(picture, result.key), data) for picture, data in files]
 
 
 def _previews(side: int, result: Mapped, shown: NDArray[Any]) -> list[Product]:

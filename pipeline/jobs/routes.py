@@ -171,7 +171,7 @@ def _route(spec: JobSpec, root: Place, decision: Decision, budget: int) -> Route
 
 
 def _header(spec: JobSpec, path: Place) -> Header:
-    return read_header(path, spec.input.formats or NAMES, int(spec.input.max_megapixels * 1e6))
+    return read_header(path, spec.input.formats or NAMES, spec.input.max_pixels)
 
 
 def _folder_route(spec: JobSpec, root: Place, decision: Decision, budget: int) -> Route:
@@ -202,7 +202,7 @@ def _raster_route(spec: JobSpec, root: Place, decision: Decision, budget: int) -
     mode = f"{layout.bands} × {layout.dtype}"
     header = Header(layout.format, layout.width, layout.height, mode, 1, 1, layout.bytes, need)
     refusal: ImageError | None = _too_much(key, header, need, budget)
-    most = int(spec.input.max_megapixels * 1e6)
+    most = spec.input.max_pixels
     if spec.input.formats and not admits(spec.input.formats, layout.format):
         refusal = UnlistedFormat(
             f"{key}: expected {listed(spec.input.formats)}, found {layout.format}; "

@@ -151,22 +151,18 @@ def segmenting_of(spec: JobSpec, recipe: str) -> Segmenting:
 def settings_of(spec: JobSpec, recipe: str) -> Settings:
     """Gather what workers need; `recipe` is the recipe's digest."""
     wanted = spec.quantize
-    numbered = wanted.method in ("kmeans", "minibatch")
+    red, green, blue = bytes.fromhex(wanted.background[1:])
     return Settings(
         input_root=place(spec.input.root),
         output_root=place(spec.output.root),
         formats=tuple(spec.input.formats or FORMATS),
-        max_pixels=int(spec.input.max_megapixels * 1e6),
+        max_pixels=spec.input.max_pixels,
         skip_unsupported=spec.input.on_unsupported == "skip",
         alpha=wanted.alpha,
-        background=(
-            int(wanted.background[1:3], 16),
-            int(wanted.background[3:5], 16),
-            int(wanted.background[5:7], 16),
-        ),
+        background=(red, green, blue),
         method=method_of(wanted),
         about=about_method(wanted),
-        asked=wanted.colors if numbered else None,
+        asked=wanted.colors if wanted.numbered else None,
         color_space=wanted.color_space,
         dither=wanted.dither,
         pictures={
@@ -192,12 +188,11 @@ def settings_of(spec: JobSpec, recipe: str) -> Settings:
 
 def about_method(wanted: Quantize) -> dict[str, Any]:
     """What palette files say of how a palette was found."""
-    numbered = wanted.method in ("kmeans", "minibatch")
     return {
         "method": wanted.method,
         "color_space": "srgb" if wanted.method == "dynamic" else wanted.color_space,
-        "colors_asked": wanted.colors if numbered else None,
-        "seed": wanted.seed if numbered else None,
+        "colors_asked": wanted.colors if wanted.numbered else None,
+        "seed": wanted.seed if wanted.numbered else None,
     }
 
 

@@ -249,6 +249,11 @@ class Quantize(Section):
         return self
 
     @property
+    def numbered(self) -> bool:
+        """Whether the method is told how many colours to find."""
+        return self.method in ("kmeans", "minibatch")
+
+    @property
     def most_colors(self) -> int:
         """The most palette entries that an image can get."""
         if self.palette_colors is not None:

@@ -88,6 +88,11 @@ class Input(Section):
         description="What a file that is no supported image counts as: a failed image, or none at all.",
     )
 
+    @property
+    def max_pixels(self) -> int:
+        """`max_megapixels` in pixels."""
+        return int(self.max_megapixels * 1e6)
+
 
 class Quantized(Section):
     """``output.quantized``: the images in palette colours."""

@@ -102,7 +102,7 @@ def survey(spec: JobSpec, options: Options, started: int) -> Survey:
         skip_unsupported=spec.input.on_unsupported == "skip",
         freeze=spec.quantize.freeze,
         formats=tuple(spec.input.formats),
-        max_pixels=int(spec.input.max_megapixels * 1e6),
+        max_pixels=spec.input.max_pixels,
     )
     evidence = Evidence(tree.inputs, tree.outputs, tree.state, started, tree.base)
     if not options.force:

@@ -22,7 +22,6 @@ from pipeline.color.warmup import warm_up
 from pipeline.errors import (
     EmptyFile,
     ImageError,
-    NothingVisible,
     TimedOut,
     TooMuchMemory,
     UnexpectedError,
@@ -35,6 +34,7 @@ from pipeline.files.objects import Place, without_roots
 from pipeline.files.readahead import Read, reading_ahead
 from pipeline.files.sources import FileStat, read_small
 from pipeline.files.writing import AnyCommit, commit_at
+from pipeline.jobs.counting import counts_of
 from pipeline.jobs.limits import in_time, time_for
 from pipeline.jobs.plan import verdict
 from pipeline.jobs.previews import Product
@@ -205,12 +205,9 @@ def _count(settings: Settings, key: str, source: Source) -> ColorCounts:
 
 
 def _decode(settings: Settings, key: str, source: Source) -> tuple[Raster, ColorCounts]:
-    """The pixels of an image and their counts; an image without visible ones is refused."""
+    """The pixels of an image and their counts."""
     raster = decode(source, settings.formats, settings.max_pixels, settings.alpha, settings.background)
-    counts = count_colors(raster.pixels, raster.alpha)
-    if not len(counts):
-        raise NothingVisible(f"{key}: expected pixels to count, found only fully transparent ones")
-    return raster, counts
+    return raster, counts_of(key, raster)
 
 
 def _quantize(settings: Settings, key: str, source: Source) -> tuple[Record, list[Product]]:

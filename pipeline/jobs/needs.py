@@ -1,10 +1,14 @@
 """What work on an image needs: memory, and whether all of its pixels at once."""
 
-from pipeline.files.layouts import Layout
+from typing import TYPE_CHECKING
+
 from pipeline.files.png import band_rows
-from pipeline.files.rasters import RasterLayout
 from pipeline.jobs.slabs import PATTERN_ROWS, SLAB_PIXELS
 from pipeline.jobs.spec import JobSpec
+
+if TYPE_CHECKING:
+    from pipeline.files.layouts import Layout
+    from pipeline.files.rasters import RasterLayout
 
 WORKER_BYTES = 250_000_000
 """What a worker needs before it has read anything: the interpreter, its libraries, compiled loops."""
@@ -37,7 +41,7 @@ _START_PIXELS = 1 << 17
 _COPIES = 4  # of points in float64: as they are, in planes, and two on the way to scaled units
 
 
-def window_bytes(layout: Layout, spec: JobSpec) -> int:
+def window_bytes(layout: "Layout", spec: JobSpec) -> int:
     """Estimated memory of the costliest step of an image that is done in windows."""
     pixels = layout.height * layout.width
     formats = spec.output.quantized.format, spec.output.labels.format
@@ -77,7 +81,7 @@ def comparing_bytes(spec: JobSpec, pixels: int) -> int:
     return _VIEWS * min(pixels, most) + _DRAWN * most
 
 
-def raster_bytes(layout: RasterLayout, batch_pixels: int = _BLOCK_PIXELS) -> int:
+def raster_bytes(layout: "RasterLayout", batch_pixels: int = _BLOCK_PIXELS) -> int:
     """Estimated memory of the costliest step of segmenting a raster."""
     pixels = layout.height * layout.width
     rows, cols = layout.unit

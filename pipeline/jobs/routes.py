@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import psutil
 
@@ -27,14 +28,16 @@ from pipeline.files.folders import is_image_folder
 from pipeline.files.formats import NAMES, admits, listed
 from pipeline.files.headers import Header
 from pipeline.files.images import read_header
-from pipeline.files.layouts import Layout, layout_of
 from pipeline.files.objects import Place
-from pipeline.files.rasters import RasterLayout, raster_layout
 from pipeline.jobs.manifest import Manifest
 from pipeline.jobs.needs import WORKER_BYTES, extra_bytes, needs_all, raster_bytes, window_bytes
 from pipeline.jobs.plan import Decision, Plan, Reason, Request, verdict
 from pipeline.jobs.records import Failure, InputFacts, Record
 from pipeline.jobs.spec import JobSpec
+
+if TYPE_CHECKING:  # what reads files in windows is loaded for the images that need it
+    from pipeline.files.layouts import Layout
+    from pipeline.files.rasters import RasterLayout
 
 _READERS = 32  # threads; a header in a store takes its time to come, and no work
 
@@ -51,8 +54,8 @@ class Route:
     header: Header | None = None
     refusal: ImageError | None = None
     peak_bytes: int = 0
-    layout: Layout | None = None
-    raster: RasterLayout | None = None
+    layout: "Layout | None" = None
+    raster: "RasterLayout | None" = None
 
     @property
     def parted(self) -> bool:
@@ -157,6 +160,8 @@ def _route(spec: JobSpec, root: Place, decision: Decision, budget: int) -> Route
         return Route(decision, header, None, peak)
     why = needs_all(spec)
     if not why:
+        from pipeline.files.layouts import layout_of
+
         try:
             layout = layout_of(root / entry.key, header)
         except UnsupportedImage as error:
@@ -176,6 +181,8 @@ def _header(spec: JobSpec, path: Place) -> Header:
 
 def _folder_route(spec: JobSpec, root: Place, decision: Decision, budget: int) -> Route:
     """In windows or not at all: there is no other way to read a folder."""
+    from pipeline.files.layouts import layout_of
+
     key = decision.entry.key
     try:
         header = _header(spec, root / key)
@@ -193,6 +200,8 @@ def _folder_route(spec: JobSpec, root: Place, decision: Decision, budget: int) -
 
 
 def _raster_route(spec: JobSpec, root: Place, decision: Decision, budget: int) -> Route:
+    from pipeline.files.rasters import raster_layout
+
     key = decision.entry.key
     try:
         layout = raster_layout(root / key)

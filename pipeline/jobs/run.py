@@ -192,13 +192,10 @@ class _Run:
 
     def _work(self, trials: Trials, trade: Any, keeper: Keeper) -> None:
         """Do all images: those that share a palette once it is found, large ones after all others."""
-        from pipeline.jobs.parted import Team
         from pipeline.jobs.tasks import Painting, process_bundle
 
         routes = list(self._routes.values())
-        team = Team(trials.each, self._watcher.progressed, self._spec.compute.image_timeout)
-        work = self._found.tree.state / "large"
-        large = trade.in_parts([route for route in routes if route.parted], work, team)
+        large: Any = self._large(trials, trade) if any(route.parted for route in routes) else None
         if self._spec.quantize.scope == "image":
             tasks = [Painting(keys, None, size) for keys, size in bundled(routes)]
         else:
@@ -212,8 +209,16 @@ class _Run:
             answer = large.process(task.keys[0], task.palette)
             if answer is not None:
                 keeper.settle(self._routes_of(task), answer if isinstance(answer, Exception) else [answer])
-        if not self._stop.asked:
+        if large is not None and not self._stop.asked:
             large.forget()
+
+    def _large(self, trials: Trials, trade: Any) -> Any:
+        """What does the images that are done in parts."""
+        from pipeline.jobs.parted import Team
+
+        team = Team(trials.each, self._watcher.progressed, self._spec.compute.image_timeout)
+        parted = [route for route in self._routes.values() if route.parted]
+        return trade.in_parts(parted, self._found.tree.state / "large", team)
 
     def _share(self, trials: Trials, large: Any, settings: Any, keeper: Keeper) -> list[Any]:
         """Find the palettes that images share; returns the tasks of painting in them."""

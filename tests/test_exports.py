@@ -247,6 +247,12 @@ def test_no_title_breaks_out_of_a_style_sheet(title):
     assert len(swatches_of(exported("ase", title, two(), None))[1]) == 2
 
 
+def test_titles_keep_the_letters_of_their_language():
+    for kind, place in (("gpl", 1), ("txt", 1), ("css", 0)):
+        lines = exported(kind, "größe/日本\n.jpg", two(), None).decode().split("\n")
+        assert "größe/日本\\n.jpg" in lines[place]
+
+
 def test_a_colour_table_has_room_for_256_colours():
     colors = np.unique(noise(1, 300)[0], axis=0)
     full = Palette(colors[:256], np.ones(256, np.int64))

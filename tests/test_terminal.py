@@ -7,9 +7,10 @@ from builders import done, failed, job, look, plant
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from pipeline.files.printable import plain
 from pipeline.jobs.manifest import save
 from pipeline.jobs.records import Records
-from pipeline.views.terminal import JsonLines, Quiet, plain, told
+from pipeline.views.terminal import JsonLines, Quiet, told
 
 EVIL = "a\x1b[2J\r\n\u202eb\x00\x9b\udcff.png"
 

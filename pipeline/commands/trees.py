@@ -16,9 +16,9 @@ from pipeline.errors import ExitCode
 @SET
 def verify(job: Path, overrides: tuple[str, ...]) -> None:
     """Compare every output with the manifest, to the last byte. Writes nothing."""
+    from pipeline.files.printable import plain
     from pipeline.jobs.tree import tree_of
     from pipeline.jobs.verify import verify as verify_tree
-    from pipeline.views.terminal import plain
 
     spec, _ = read(job, overrides)
     verdict = verify_tree(tree_of(spec))
@@ -59,8 +59,8 @@ def merge(job: Path, overrides: tuple[str, ...]) -> None:
 def prune(job: Path, overrides: tuple[str, ...], dry_run: bool, max_delete: int) -> None:
     """Remove outputs whose input has gone, and files that no record knows."""
     from pipeline.errors import SpecError
+    from pipeline.files.printable import plain
     from pipeline.jobs import leftovers
-    from pipeline.views.terminal import plain
 
     spec, options = read(job, overrides)
     found = look(spec, options)

@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from pipeline.color.clusters import Clusters
 from pipeline.color.palette import Palette
 from pipeline.files.bars import palette_png
+from pipeline.files.printable import plain
 from pipeline.files.swatches import palette_act, palette_ase
 
 FORMATS = ("json", "gpl", "png", "ase", "act", "hex", "txt", "css")
@@ -85,7 +86,7 @@ def palette_gpl(title: str, palette: Palette, names: list[str] | None = None) ->
         f"{r:3d} {g:3d} {b:3d}\t{label}"
         for (r, g, b), label in zip(palette.colors.tolist(), labelled(palette, names), strict=True)
     ]
-    return _lines("GIMP Palette", f"Name: {_one_line(title)}", "Columns: 8", "#", *rows)
+    return _lines("GIMP Palette", f"Name: {plain(title)}", "Columns: 8", "#", *rows)
 
 
 def palette_hex(palette: Palette) -> bytes:
@@ -95,7 +96,7 @@ def palette_hex(palette: Palette) -> bytes:
 
 def palette_txt(title: str, palette: Palette) -> bytes:
     """Write a palette of Paint.NET, all of it opaque; that program shows the first 96 colours."""
-    head = ("paint.net Palette File", _one_line(title), f"Colors: {len(palette)}")
+    head = ("paint.net Palette File", plain(title), f"Colors: {len(palette)}")
     codes = (f"FF{code[1:].upper()}" for code in palette.hex)
     return _lines(*(f"; {line}" for line in head), *codes)
 
@@ -108,7 +109,7 @@ def palette_css(title: str, palette: Palette, names: list[str] | None = None) ->
         f"  --{stem}-{label}: {code}; /* {f'{share} {name}'.rstrip()} */"
         for label, (code, share, name) in enumerate(told)
     ]
-    about = _one_line(title).replace("*/", "*\\/")  # it must not end the comment
+    about = plain(title).replace("*/", "*\\/")  # it must not end the comment
     return _lines(f"/* {about} */", ":root {", *rows, "}")
 
 
@@ -163,11 +164,6 @@ def _record(about: dict[str, Any], name: str, entries: list[dict[str, Any]]) -> 
 
 def _lines(*lines: str) -> bytes:
     return "".join(f"{line}\n" for line in lines).encode()
-
-
-def _one_line(title: str) -> str:
-    """A title whose line breaks do not end the line."""
-    return title.encode("unicode_escape").decode()
 
 
 def _json(value: Any) -> str:

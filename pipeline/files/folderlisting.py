@@ -19,6 +19,7 @@ from pipeline.errors import BrokenLink, ImageError, InputError, UnsupportedImage
 from pipeline.files.entries import Entry, Skipped
 from pipeline.files.folders import contents, has_image_name, is_marked
 from pipeline.files.patterns import Patterns
+from pipeline.files.printable import utf8
 
 
 def list_folder(
@@ -136,7 +137,7 @@ class _Walk:
 
     def _add_folder(self, path: str, key: str) -> None:
         """Add the entry of a folder that is one image, unless a link in it leaves the root."""
-        if (shown := _printable(key)) != key:
+        if (shown := utf8(key)) != key:
             self.entries.append(Entry(shown, 0, 0, 0, _unusable_name(shown)))
             return
         try:
@@ -153,7 +154,7 @@ class _Walk:
 
     def _add(self, key: str, found: os.stat_result | None, error: ImageError | None = None) -> None:
         """Add the entry of one file; `found` is None for a link that leads nowhere."""
-        if not key.isascii() and (shown := _printable(key)) != key:
+        if not key.isascii() and (shown := utf8(key)) != key:
             error = _unusable_name(shown)
             key = shown
         elif found is not None and not stat.S_ISREG(found.st_mode):
@@ -167,7 +168,7 @@ class _Walk:
 
     def _skip(self, key: str, reason: str) -> None:
         """Name something that was passed over."""
-        self.skipped.append(Skipped(_printable(key), reason))
+        self.skipped.append(Skipped(utf8(key), reason))
 
 
 def _is_within(target: os.stat_result, folder: _Folder) -> bool:
@@ -180,11 +181,6 @@ def _is_within(target: os.stat_result, folder: _Folder) -> bool:
     return False
 
 
-def _printable(key: str) -> str:
-    """Write the bytes of a key that are not UTF-8 as backslash escapes."""
-    return os.fsencode(key).decode("utf-8", "backslashreplace")
-
-
 def _unusable_name(key: str) -> ImageError:
     return UnusableName(f"{key}: expected a file name in UTF-8, found bytes that are not; rename the file")
 
@@ -192,11 +188,11 @@ def _unusable_name(key: str) -> ImageError:
 def _broken_link(path: str, key: str, error: OSError) -> ImageError:
     """Tell where a link that cannot be followed leads."""
     try:
-        target = _printable(os.readlink(path))  # noqa: PTH115 -- the path is a str here
+        target = utf8(os.readlink(path))  # noqa: PTH115 -- the path is a str here
     except OSError:
         target = "an unknown place"
     return BrokenLink(
-        f"{_printable(key)}: expected a link to a file, found one to {target} that cannot be "
+        f"{utf8(key)}: expected a link to a file, found one to {target} that cannot be "
         f"followed ({error.strerror}); restore its target or remove the link"
     )
 
@@ -216,4 +212,4 @@ def _unusable_root(root: str, error: OSError) -> InputError:
         found, advice = "a file", "give the folder that holds the images"
     elif isinstance(error, PermissionError):
         found, advice = "one without permission to read", "give this user permission to read and enter it"
-    return InputError(f"input root {_printable(root)}: expected a readable folder, found {found}; {advice}")
+    return InputError(f"input root {utf8(root)}: expected a readable folder, found {found}; {advice}")

@@ -17,6 +17,7 @@ from pipeline.errors import BrokenLink, UnsupportedImage
 from pipeline.files.ahead import mapped_ahead
 from pipeline.files.objectfiles import ObjectStat
 from pipeline.files.objects import ObjectPath, Place
+from pipeline.files.printable import utf8
 
 _SUFFIX = ".zarr"
 _MARKS = ("zarr.json", ".zarray", ".zgroup")
@@ -194,7 +195,7 @@ def _walk(
                 elif not stat.S_ISREG(found.st_mode):
                     raise UnsupportedImage(
                         f"{name}: expected files and folders in it, found a pipe or device at "
-                        f"{_printable(relative)}; remove it, or exclude the image"
+                        f"{utf8(relative)}; remove it, or exclude the image"
                     )
 
 
@@ -209,10 +210,6 @@ def _stat(item: os.DirEntry[str], relative: str, name: str) -> os.stat_result:
 
 def _broken(name: str, relative: str, why: str) -> BrokenLink:
     return BrokenLink(
-        f"{name}: expected links in it to lead to files, found one at {_printable(relative)} {why}; "
+        f"{name}: expected links in it to lead to files, found one at {utf8(relative)} {why}; "
         "restore its target or remove the link"
     )
-
-
-def _printable(relative: str) -> str:
-    return os.fsencode(relative).decode("utf-8", "backslashreplace")

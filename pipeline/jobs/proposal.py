@@ -4,7 +4,8 @@ import math
 from collections import Counter
 from collections.abc import Iterator
 
-from pipeline.files.kinds import printable, told_kinds
+from pipeline.files.kinds import told_kinds
+from pipeline.files.printable import plain
 from pipeline.jobs.glance import Glance
 from pipeline.jobs.spec_sections import Input
 from pipeline.jobs.spec_template import Setting
@@ -17,7 +18,7 @@ def settings_for(found: Glance) -> dict[str, Setting]:
     """The keys that the job should set beside its roots."""
     settings = {"output.report": Setting("true", "Set, so that there is something to look at after a run.")}
     if found.uncommon:
-        kinds = ", ".join(printable(kind) for kind in found.uncommon)
+        kinds = ", ".join(plain(kind) for kind in found.uncommon)
         patterns = [f"*{kind}" for kind in sorted(found.kinds)]
         settings["input.include"] = Setting(
             as_yaml(patterns), f"Set, because {kinds} files are images, which their names do not say."

@@ -9,9 +9,9 @@ from pipeline.errors import SpecError
 from pipeline.files.contactsheets import Panel, contact_sheet
 from pipeline.files.curves import Curve, curves
 from pipeline.files.drawings import drawn_png, svg
+from pipeline.files.printable import plain
 from pipeline.jobs.choosing import Choice, Given
 from pipeline.views.reports import expect_place, write_report
-from pipeline.views.terminal import plain
 
 
 def expect_file(path: Path | None, option: str, endings: Sequence[str], image: object) -> None:

@@ -4,11 +4,12 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline.files.objects import ObjectPath, Place
+from pipeline.files.printable import plain
 from pipeline.jobs.manifest import NAME
 from pipeline.jobs.records import Record
 from pipeline.jobs.summary import Summary
 from pipeline.jobs.tree import Tree
-from pipeline.views.terminal import plain, told
+from pipeline.views.terminal import told
 
 _SHOWN = 5  # failures; the manifest has them all
 _LATELY = 60.0  # seconds for which what was said is still in sight

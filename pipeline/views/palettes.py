@@ -7,11 +7,11 @@ from typing import NamedTuple
 from pipeline.color.names import css_names
 from pipeline.errors import SpecError
 from pipeline.files.exports import FORMATS, exported
+from pipeline.files.printable import plain
 from pipeline.jobs.oneoff import Refused
 from pipeline.jobs.products import PaletteSource, palette_record
 from pipeline.views.reports import expect_place, write_report
 from pipeline.views.swatchlines import Look, heading, palette_lines
-from pipeline.views.terminal import plain
 
 
 def expect_files(files: Sequence[Path], images: Sequence[Path], *, together: bool, colors: int) -> None:

@@ -15,10 +15,11 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
+from pipeline.files.printable import plain
 from pipeline.jobs.records import Record
 from pipeline.jobs.survey import Survey
 from pipeline.jobs.watcher import Watcher
-from pipeline.views.terminal import plain, told
+from pipeline.views.terminal import told
 
 _AN_IMAGE = 0.05  # what an image costs whatever its size, in megapixels
 _SILENCE = 30.0  # seconds without a line in CI, at most

@@ -11,7 +11,7 @@ from enum import Enum
 from typing import Any, NamedTuple, TextIO
 
 from pipeline.color.palette import Palette
-from pipeline.views.terminal import plain
+from pipeline.files.printable import plain
 
 _GAP = "  "
 _LEAST_BAR, _LONGEST_BAR = 4, 60

@@ -9,14 +9,10 @@ import sys
 import time
 from typing import Any
 
+from pipeline.files.printable import plain
 from pipeline.jobs.records import Record
 from pipeline.jobs.survey import Survey
 from pipeline.jobs.watcher import Watcher
-
-
-def plain(text: str) -> str:
-    """Escape what a terminal would obey or could not show."""
-    return "".join(char if char.isprintable() else char.encode("unicode_escape").decode() for char in text)
 
 
 def told(record: Record) -> str:

@@ -5,13 +5,14 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
+from pipeline.files.printable import plain
 from pipeline.jobs.leftovers import Leftovers
 from pipeline.jobs.needs import WORKER_BYTES
 from pipeline.jobs.plan import Decision, Reason
 from pipeline.jobs.routes import Route
 from pipeline.jobs.summary import Summary
 from pipeline.jobs.survey import Survey
-from pipeline.views.terminal import plain, told
+from pipeline.views.terminal import told
 
 _SHOWN = 5  # extensions of files that are not looked at
 

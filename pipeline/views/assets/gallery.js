@@ -166,8 +166,8 @@
 
   let waiting = 0;
   function soon() {
-    cancelAnimationFrame(waiting);
-    waiting = requestAnimationFrame(choose);
+    clearTimeout(waiting);
+    waiting = setTimeout(choose, 16); // a frame's time; frames themselves are not for windows that nobody sees
   }
 
   restoreTheme();

@@ -7,6 +7,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
@@ -152,6 +153,7 @@ def test_connections_are_encrypted(alone, site, certificates):
         for wrong in ([plain], [plain, *given]):
             result = site.run("--cluster", *wrong, "--set", "compute.timeout=2", code=5)
             assert "expected a Dask scheduler" in result.stderr
+            assert [thread for thread in threading.enumerate() if thread.name == "IO loop"] == []
 
 
 @pytest.mark.slow

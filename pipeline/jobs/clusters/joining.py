@@ -4,7 +4,7 @@ import json
 import logging
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ def join(kind: str, count: int, compute: Compute) -> Iterator[tuple[Any, Callabl
     Raises WorkersLost if there is none within `compute.patience`.
     """
     import dask
-    from distributed import Client
+    import distributed  # noqa: F401 -- its defaults have to be there before they are changed
 
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
     for name in ("tornado.application", "asyncio"):  # what fails is told by who waits for it
@@ -59,7 +59,7 @@ def join(kind: str, count: int, compute: Compute) -> Iterator[tuple[Any, Callabl
                     maximum=compute.adaptive.maximum,
                     target_duration=_SOON,
                 )
-            with Client(cluster, timeout=compute.patience, set_as_default=False) as client:
+            with _connected(cluster, timeout=compute.patience) as client:
                 yield client, _keeper(kind, cluster, adaptive=bool(compute.adaptive.maximum))
 
 
@@ -84,8 +84,6 @@ def _opened(kind: str, count: int, compute: Compute) -> Any:
 
 @contextmanager
 def _client_of_a_running_cluster(compute: Compute) -> Iterator[Any]:
-    from distributed import Client
-
     asked = f"compute.address {compute.address}"
     if compute.scheduler_file is not None:
         asked = f"compute.scheduler_file {compute.scheduler_file}"
@@ -94,7 +92,7 @@ def _client_of_a_running_cluster(compute: Compute) -> Iterator[Any]:
     try:
         address = compute.address or _address_in(Path(str(compute.scheduler_file)), end)
         left = max(1.0, end - time.monotonic())
-        client = Client(address, security=security, timeout=left, set_as_default=False)
+        client = _connected(address, security=security, timeout=left)
     except (OSError, ValueError, TypeError, RuntimeError) as error:  # no address; no TLS where it has to be
         told = " ".join(str(error).split())
         raise WorkersLost(
@@ -103,6 +101,24 @@ def _client_of_a_running_cluster(compute: Compute) -> Iterator[Any]:
         ) from error
     with client:
         yield client
+
+
+def _connected(scheduler: Any, **settings: Any) -> Any:
+    """Make a client, or close what there is of it.
+
+    Left to the garbage collector, it may be closed while Dask holds the lock that this takes.
+    """
+    from distributed import Client
+
+    client = Client.__new__(Client)
+    try:
+        client.__init__(scheduler, set_as_default=False, **settings)
+    except BaseException:
+        with suppress(Exception):
+            client.close()
+            client._loop_runner.stop()  # which it leaves running if it was closed by itself
+        raise
+    return client
 
 
 def _address_in(file: Path, end: float) -> str:

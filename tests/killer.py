@@ -10,9 +10,12 @@ and each flush, a write twice: before it, and after half of its bytes.
 `at` 0 kills nobody and answers with all the points that were passed.
 """
 
+import importlib
 import io
 import json
+import multiprocessing.synchronize  # noqa: F401 -- late in the library, too
 import os
+import pkgutil
 import signal
 import sys
 import threading
@@ -144,15 +147,12 @@ def _perform(order: dict[str, Any], writer: int) -> None:
 if __name__ == "__main__":
     sys.path.insert(0, str(Path(__file__).parents[1]))
     import cli
-    import pipeline.jobs.run
-    import pipeline.jobs.settings
-    import pipeline.jobs.sharing
-    import pipeline.jobs.tasks
-    import pipeline.jobs.workers
-    import pipeline.views.terminal
-    import pipeline.views.texts  # noqa: F401
+    from pipeline import files, jobs, views
     from pipeline.color.warmup import warm_up
 
+    for wing in (files, jobs, views):  # what a run imports late would be imported by each copy anew
+        for room in pkgutil.iter_modules(wing.__path__, f"{wing.__name__}."):
+            importlib.import_module(room.name)
     warm_up()
     for line in sys.stdin:
         sys.stdout.write(json.dumps(run(json.loads(line))) + "\n")

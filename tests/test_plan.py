@@ -102,6 +102,14 @@ def test_checking_outputs_costs_their_digests_too():
     assert disk.asked == {"input_digest": 1, "output_size": 3, "output_digest": 3}
 
 
+@pytest.mark.parametrize(
+    ("most", "expected"),
+    [(42, (False, "unchanged")), (41, (True, "recipe changed (input.max_megapixels: 4.2e-05 > 4.1e-05)"))],
+)
+def test_an_image_with_just_as_many_pixels_as_are_admitted_stays(most, expected):
+    assert verdict(done("a"), max_pixels=most) == expected
+
+
 def test_another_size_is_a_changed_input_and_nothing_is_read():
     disk = Disk()
     found = verdict(done("a"), of=entry("a", 11), disk=disk)

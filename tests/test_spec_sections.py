@@ -3,6 +3,8 @@
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from pipeline.jobs.spec_compute import Compute
@@ -25,6 +27,11 @@ def test_a_whole_number_is_a_number_too() -> None:
 def test_other_text_is_no_number(written: Any) -> None:
     with pytest.raises(ValidationError):
         Quantize.model_validate({"tol": written})
+
+
+@given(st.integers(1, 10**10))
+def test_an_image_of_just_the_megapixels_that_are_written_is_admitted(pixels: int) -> None:
+    assert Input.model_validate({"root": "/in", "max_megapixels": pixels / 1e6}).max_pixels == pixels
 
 
 @pytest.mark.parametrize(

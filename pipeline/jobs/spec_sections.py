@@ -90,8 +90,8 @@ class Input(Section):
 
     @property
     def max_pixels(self) -> int:
-        """`max_megapixels` in pixels."""
-        return int(self.max_megapixels * 1e6)
+        """The most pixels that an image may have: 1.001 × 10⁶ is a little less than 1,001,000 in floats."""
+        return int(round(self.max_megapixels * 1e6, 3))
 
 
 class Quantized(Section):

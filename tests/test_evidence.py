@@ -5,6 +5,7 @@ import os
 import time
 
 import pytest
+import trees
 from builders import tree
 
 from pipeline.errors import EmptyFile, VanishedFile
@@ -136,3 +137,21 @@ def test_names_that_no_file_can_have_are_files_that_are_missing(folders, name):
     assert evidence.output_size(name) is None
     assert not evidence.input_exists(name)
     assert evidence.output_digest(name).startswith("unreadable")
+
+
+def test_what_was_read_again_is_kept_by_a_run_with_nothing_to_do_if_it_was_much(tmp_path, monkeypatch):
+    """Else such a run writes nothing at all, though files were touched."""
+    site = trees.Site(tmp_path / "site")
+    trees.plant(site.inputs, "a.png")
+    site.run()
+    trees.age(site.inputs / "a.png", 2 * trees.AN_HOUR)
+    before = trees.snapshot(site.outputs)
+    site.run()
+    assert trees.snapshot(site.outputs) == before
+    monkeypatch.setattr(module, "_MUCH", (site.inputs / "a.png").stat().st_size - 1)
+    site.run()
+    after = trees.snapshot(site.outputs)
+    changed = {path for path in before | after if before.get(path) != after.get(path)}
+    assert changed == {".segpipe", ".segpipe/stats.msgpack"}
+    site.run()
+    assert trees.snapshot(site.outputs) == after

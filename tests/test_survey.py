@@ -143,6 +143,19 @@ def test_another_run_since_is_noticed(tmp_path, spec):
     assert found.outdated()
 
 
+def test_another_run_that_ends_while_the_manifest_is_read_is_noticed(tmp_path, spec, monkeypatch):
+    """Else its records would be taken for known, though they were not read."""
+
+    def reading(place):
+        found = load_manifest(place)
+        save(tmp_path / "out", Records.of(done("a.png")))
+        return found
+
+    monkeypatch.setattr(module, "load_manifest", reading)
+    (tmp_path / "out").mkdir()
+    assert look(spec).outdated()
+
+
 def test_the_journal_of_a_killed_run_is_part_of_the_manifest(tmp_path, spec):
     run(spec, Options(), Watcher())
     found = look(spec)

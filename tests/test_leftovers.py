@@ -10,6 +10,7 @@ from builders import done, job, look, plant, tree
 
 from pipeline.errors import OutputError, OutputLocked
 from pipeline.files.exports import FORMATS
+from pipeline.jobs import leftovers
 from pipeline.jobs.clashes import ENDINGS
 from pipeline.jobs.leftovers import Leftovers, find_leftovers, inside, prune
 from pipeline.jobs.lock import locked
@@ -177,6 +178,23 @@ def test_a_file_that_cannot_be_removed_keeps_its_record(tmp_path, spec, monkeypa
     assert prune(found, left) == 1
 
 
+def test_pruning_that_has_lost_its_lock_leaves_the_records(tmp_path, spec, monkeypatch):
+    """They are another run's by then; that files have gone it will find by itself."""
+    (tmp_path / "in/a.png").unlink()
+    found, left = left_in(spec)
+    real = leftovers._remove_all
+
+    def removing(*arguments):
+        (tmp_path / "out/.segpipe/lock").unlink()
+        return real(*arguments)
+
+    before = (tmp_path / "out/manifest.jsonl").read_bytes()
+    monkeypatch.setattr(leftovers, "_remove_all", removing)
+    with pytest.raises(OutputLocked, match="has been removed"):
+        prune(found, left)
+    assert (tmp_path / "out/manifest.jsonl").read_bytes() == before
+
+
 @pytest.mark.parametrize("path", ["../victim", "labels/../../victim", "/{}/victim", "labels/link/victim"])
 def test_a_forged_record_cannot_remove_a_file_outside(tmp_path, spec, path):
     (tmp_path / "victim").write_bytes(b"x")
@@ -189,7 +207,16 @@ def test_a_forged_record_cannot_remove_a_file_outside(tmp_path, spec, path):
     assert (tmp_path / "victim").exists()
 
 
-@pytest.mark.parametrize("path", ["manifest.jsonl", ".segpipe/keep", "labels/a.png.png"])
+@pytest.mark.parametrize(
+    "path",
+    [
+        "manifest.jsonl",
+        ".segpipe/keep",
+        "labels/a.png.png",
+        "labels/../manifest.jsonl",
+        "labels/../.segpipe/keep",
+    ],
+)
 def test_a_forged_record_cannot_remove_what_is_not_its_own(tmp_path, spec, path):
     (tmp_path / "out/.segpipe/keep").touch()
     kept = list(load(tmp_path / "out", tmp_path / "none").records.values())
@@ -222,7 +249,16 @@ def test_what_is_pruned_after_a_killed_run_stays_pruned(tmp_path, spec):
 
 def test_recorded_paths_are_taken_below_the_root(tmp_path):
     assert inside(tmp_path, "labels/a.png") == tmp_path / "labels/a.png"
-    for path in ("..", "../x", "/etc/passwd", f"{tmp_path}/labels/a.png"):
+    refused = (
+        "..",
+        "../x",
+        "/etc/passwd",
+        f"{tmp_path}/labels/a.png",
+        "labels",
+        "labels/../x",
+        "report/thumbs",
+    )
+    for path in refused:
         with pytest.raises(OutputError, match="not inside"):
             inside(tmp_path, path)
 

@@ -2,6 +2,7 @@
 
 import errno
 import hashlib
+import os
 
 import pytest
 from builders import tree
@@ -80,6 +81,16 @@ def test_a_link_in_a_files_place_is_replaced_and_its_target_left_alone(tmp_path)
     stage_and_publish(root)
     assert not (root / "quantized/a/b.png").is_symlink()
     assert target.read_bytes() == b"picture"
+
+
+def test_a_link_in_a_written_files_place_is_replaced_too(tmp_path):
+    (tmp_path / "target").write_bytes(b"12345")
+    (tmp_path / "quantized").mkdir()
+    (tmp_path / "quantized/a").symlink_to(tmp_path / "target")
+    commit = Commit(tmp_path)
+    commit.stage_written("a", "quantized/a", lambda file: file.write(b"12345"))
+    assert commit.publish() == {}
+    assert not (tmp_path / "quantized/a").is_symlink()
 
 
 @pytest.mark.parametrize("room", [0, 1, 2])
@@ -224,6 +235,22 @@ def test_discarding_takes_back_what_was_staged(tmp_path):
     assert len(debris(tmp_path)) == 1
     commit.publish()
     assert tree(tmp_path).keys() == {"quantized/c.png"}
+
+
+def test_the_guard_is_asked_when_all_is_on_the_disk_and_just_before_anything_is_final(tmp_path, monkeypatch):
+    """Flushing takes long on a slow disk: who asked before might have lost the lock since."""
+    flushed, real = [], os.fsync
+    monkeypatch.setattr(os, "fsync", lambda handle: flushed.append(os.fstat(handle).st_ino) or real(handle))
+
+    def guard():
+        assert {path.stat().st_ino for path in debris(tmp_path)} == set(flushed)
+        assert len(flushed) == len(FILES)
+        raise OutputNotWritable("no")
+
+    commit = Commit(tmp_path, guard)
+    commit.stage("a/b", FILES)
+    assert str(commit.publish()["a/b"]) == "no"
+    assert [path for path in tmp_path.rglob("*") if path.is_file()] == []
 
 
 def test_publishing_twice_does_nothing_the_second_time(tmp_path):

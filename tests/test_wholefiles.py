@@ -53,6 +53,16 @@ def test_a_whole_file_that_cannot_be_written_keeps_its_old_content(tmp_path, mon
     assert tree(tmp_path) == before
 
 
+def test_a_whole_file_that_was_interrupted_leaves_nothing(tmp_path):
+    def parts():
+        yield b"half"
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_parts(tmp_path / "a", parts())
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_sweeping_removes_debris_and_nothing_else(tmp_path):
     kept = ["a.png", ".segpipe-notes", "part", ".hidden.part", "sub/.segpipe-x-1.part"]
     for name in [*kept, ".segpipe-abc-0123.part", ".segpipe-.part"]:

@@ -2,12 +2,12 @@
 
 Everything is imported and compiled once; then each line on stdin, ``{"at": N, "below": folder,
 "arguments": […]}``, is answered by a copy of the process (fork) that runs the command line with
-these arguments, and the answer on stdout says how it ended: ``{"signal": 9, "point": "os.rename …",
-"exit": null}``. What counts as a thing is what the interpreter itself reports (its audit events)
-about paths below the folder: opening to write, renaming, removing, making folders; and each write
-and each flush, a write twice: before it, and after half of its bytes.
+these arguments. The answer on stdout is its process id and, on another line, how it ended: ``{"signal": 9,
+"points": ["os.rename …"], "exit": null}``. What counts as a thing is what the interpreter itself
+reports (its audit events) about paths below the folder: opening to write, renaming, removing, making
+folders; and each write and each flush, a write twice: before it, and after half of its bytes.
 
-`at` 0 kills nobody and answers with all the points that were passed.
+`at` 0 kills nobody and answers with all the points that were passed; -1 leaves killing to whoever asked.
 """
 
 import importlib
@@ -115,6 +115,8 @@ def run(order: dict[str, Any]) -> dict[str, Any]:
         os.close(reader)
         _perform(order, writer)
     os.close(writer)
+    sys.stdout.write(f"{child}\n")
+    sys.stdout.flush()
     with os.fdopen(reader) as told:
         points = told.read().splitlines()
     _, status = os.waitpid(child, 0)

@@ -33,17 +33,20 @@ Kill = Callable[..., dict[str, Any]]
 def killing(*program: str | Path) -> Iterator[Kill]:
     """A function that runs the command line and has it killed at the N-th thing it does to the disk.
 
-    program : what Python runs; it ends in `killer.py`.
+    program : what Python runs; it ends in `killer.py`. The function's `begun` is told the process id.
     """
     command = [sys.executable, *program]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True) as killer:
         assert killer.stdin is not None
         assert killer.stdout is not None
 
-        def ask(at: int, below: Path, *arguments: str | Path) -> dict[str, Any]:
+        def ask(
+            at: int, below: Path, *arguments: str | Path, begun: Callable[[int], None] = lambda number: None
+        ) -> dict[str, Any]:
             order = {"at": at, "below": str(below), "arguments": [str(argument) for argument in arguments]}
             killer.stdin.write(json.dumps(order) + "\n")
             killer.stdin.flush()
+            begun(int(killer.stdout.readline()))
             answer: dict[str, Any] = json.loads(killer.stdout.readline())
             return answer
 

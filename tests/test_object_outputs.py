@@ -4,11 +4,12 @@ import json
 import os
 import re
 import signal
-import subprocess
 import sys
+import tempfile
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import Future
 from pathlib import Path
 
 import maps
@@ -17,6 +18,7 @@ import pytest
 import stores
 import test_large
 from stores import Store, serving
+from test_crash import Kill, killing
 from test_large import small_slabs  # noqa: F401 -- a fixture
 from trees import Site, contents, plant
 from werkzeug.wrappers import Response
@@ -386,6 +388,7 @@ def test_a_large_output_is_sent_in_parts_and_none_are_left(store, tmp_path, monk
     from pipeline.files.uploads import ObjectCommit
 
     monkeypatch.setattr(objects, "_PART", 5 << 20)
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
     data = os.urandom(12 << 20)
     commit = ObjectCommit(place(f"{store.url}/out"))
     fact = commit.stage_written("a", "labels/a.tif", lambda file: file.write(data))
@@ -403,33 +406,51 @@ def test_a_large_output_is_sent_in_parts_and_none_are_left(store, tmp_path, monk
     assert "told to" in str(commit.publish()["a"])
     assert store.get("out/labels/a.tif") == data
     assert not s3_backends["123456789012"]["aws"].buckets[stores.BUCKET].multiparts
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.fixture
+def kill(store: Store) -> Iterator[Kill]:
+    """As in `test_crash`, in a process that knows the store."""
+    with killing("-c", PRELUDE, REPO / "tests/killer.py") as ask:
+        yield ask
+
+
+PRELUDE = """
+import runpy, sys
+import s3fs
+runpy.run_path(sys.argv[1], run_name="__main__")
+"""
 
 
 class Deadly:
     """Kills a process at the N-th request that changes the store, before it is done or just after."""
 
     def __init__(self, at: int, *, done: bool) -> None:
-        self.process: subprocess.Popen[bytes] | None = None
         self.landed: stores.Asked | None = None
         self._left = at
         self._done = done
         self._lock = threading.Lock()
+        self._process: Future[int] = Future()
+
+    def aim(self, process: int) -> None:
+        """Name the process; its requests wait for that."""
+        self._process.set_result(process)
 
     def __call__(self, asked: stores.Asked) -> Response | None:
-        if asked.method in ("GET", "HEAD") or self.process is None:
+        if asked.method in ("GET", "HEAD"):
             return None
         with self._lock:
             self._left -= 1
             if self._left == 0:
                 self.landed = asked
-                self.process.kill()
-                self.process.wait()
+                os.kill(self._process.result(timeout=60), signal.SIGKILL)
                 return None if self._done else stores.refusal(503)
             return stores.refusal(503) if self.landed else None  # of the dead nothing more arrives
 
 
 @pytest.mark.slow
-def test_whoever_is_killed_at_whatever_request_the_next_run_ends_in_the_same_tree(tmp_path, store, far):
+def test_whoever_is_killed_at_whatever_request_the_next_run_ends_in_the_same_tree(tmp_path, store, far, kill):
     """Every second request is done all the same."""
     site = Site(tmp_path / "site", quantize={"scope": "folder"})
     plant(site.inputs, "a.png", "b/c.png")
@@ -448,15 +469,11 @@ def test_whoever_is_killed_at_whatever_request_the_next_run_ends_in_the_same_tre
         for key, data in before.items():
             store.put(key, data)
         store.fault = deadly = Deadly(at, done=at % 2 == 1)
-        deadly.process = subprocess.Popen(
-            [sys.executable, str(REPO / "cli.py"), "run", str(site.job), *both, "-q", "--cluster", "inline"],
-            env=os.environ | {"PYTHONPATH": str(REPO)},
-        )
-        deadly.process.wait()
+        answer = kill(-1, site.base, "run", site.job, *both, begun=deadly.aim)
         if not deadly.landed:
-            assert deadly.process.returncode == 0
+            assert answer["exit"] == 0
             break
-        assert deadly.process.returncode == -signal.SIGKILL
+        assert answer["signal"] == signal.SIGKILL
         while not deadly.landed.status:
             time.sleep(0.01)
         store.fault = lambda asked: None

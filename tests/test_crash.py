@@ -374,7 +374,7 @@ def test_every_file_is_flushed_before_it_takes_its_name_and_before_its_record(ki
     assert answer["exit"] == 0
     flushed: set[str] = set()
     unsettled: set[str] = set()
-    renamed = 0
+    linked = renamed = 0
     for point in answer["points"]:
         verb, _, rest = point.partition(" ")
         if verb == "write":
@@ -384,6 +384,9 @@ def test_every_file_is_flushed_before_it_takes_its_name_and_before_its_record(ki
         elif verb == "fsync":
             flushed.add(rest)
             unsettled.discard(rest)
+        elif verb == "os.link":  # the lock
+            assert rest.split(" ")[0] in flushed
+            linked += 1
         elif verb == "os.rename":
             temporary, final = rest.split(" ")[:2]
             assert temporary in flushed, f"{final} was named before its content was on the disk"
@@ -391,6 +394,7 @@ def test_every_file_is_flushed_before_it_takes_its_name_and_before_its_record(ki
             renamed += 1
     assert not unsettled
     assert renamed >= 3 * len(KEYS) + 1
+    assert linked == 1
 
 
 # In processes of their own, at no matter what instant.

@@ -30,6 +30,15 @@ def said(folder: ObjectPath) -> list[bytes] | None:
     return None if lines is None else [line for _, line in lines]
 
 
+def test_a_journal_that_is_wound_back_has_gone_from_the_disk_too(tmp_path, monkeypatch):
+    """After a power cut it would bring back what was pruned since."""
+    path, flushed = tmp_path / "journal.jsonl", []
+    path.write_bytes(b"x\n")
+    monkeypatch.setattr(tapes, "flush_folder", lambda folder: flushed.append((folder, path.exists())))
+    wind_back(path)
+    assert flushed == [(tmp_path, False)]
+
+
 def test_each_append_is_an_object_and_all_are_read_in_order(store, folder):
     assert said(folder) is None
     assert stamp_of(folder) is None

@@ -1,0 +1,39 @@
+"""Runs tests with the compiled loops as plain Python, so that their coverage is seen: a plugin of pytest.
+
+    pip install coverage
+    python -m coverage run -m pytest
+    PYTHONPATH=tests python -m coverage run -m pytest -p uncompiled -m "not slow" tests/test_[a-z]*.py
+    python -m coverage combine && python -m coverage report
+
+A loop is some hundred times slower so. A test that takes more than a second of the processor is ended and
+counts as skipped; what it has run by then is covered all the same. That numbers of 32 bits wrap around,
+as loops rely on, is a warning without a compiler: tests may fail here that pass when loops are compiled.
+"""
+
+import os
+import signal
+from collections.abc import Iterator
+from pathlib import Path
+from types import FrameType
+
+import pytest
+
+os.environ["NUMBA_DISABLE_JIT"] = "1"  # heeded when numba is imported
+_REPO = str(Path(__file__).parents[1])
+_SECONDS = 1.0
+
+
+def _end(number: int, frame: FrameType | None) -> None:
+    if frame is not None and frame.f_code.co_filename.startswith(_REPO):
+        pytest.skip(f"has taken {_SECONDS} s")
+    signal.setitimer(signal.ITIMER_VIRTUAL, 0.01)  # elsewhere a lock might be held
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_call(item: pytest.Item) -> Iterator[None]:
+    signal.signal(signal.SIGVTALRM, _end)
+    signal.setitimer(signal.ITIMER_VIRTUAL, _SECONDS)
+    try:
+        return (yield)
+    finally:
+        signal.setitimer(signal.ITIMER_VIRTUAL, 0)

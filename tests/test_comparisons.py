@@ -129,6 +129,17 @@ def test_letters_are_cut_off_at_the_edge():
     assert (picture == INK).any()
 
 
+def test_what_is_half_transparent_is_mixed_with_the_ground_to_the_nearest_level():
+    levels = np.arange(256, dtype=np.uint8)
+    image = np.zeros((256, 256, 4), np.uint8)
+    image[..., :3] = levels[:, None, None]
+    image[..., 3] = levels
+    ground = on_paper(np.zeros((256, 256, 4), np.uint8)).astype(float)
+    opacity = image[..., 3:] / 255
+    exact = image[..., :3] * opacity + ground * (1 - opacity)
+    assert np.abs(on_paper(image) - exact).max() <= 0.5 + 1e-9
+
+
 def test_what_is_transparent_shows_the_ground():
     image = np.zeros((16, 16, 4), np.uint8)
     image[0, 0] = (10, 20, 30, 255)
@@ -162,6 +173,15 @@ def test_rows_in_any_parts_give_the_same_picture(layout, cuts):
     assert product == made([])
     assert product.path == "comparisons/a.png.png"
     assert len(drawn(product.data)) <= 2 * 32 + 200
+
+
+@pytest.mark.parametrize("size", [(40, 40), (41, 30), (79, 30), (80, 30), (81, 300)])
+def test_the_image_is_no_higher_than_was_asked_for(size):
+    wanted = Comparison(layout="overlay", height=40)
+    views = Views(wanted, 0, size[0], size)
+    views.add_image(0, 0, noise(*size), None)
+    views.add_result(np.zeros(size, np.uint8), np.zeros(size, np.uint8), np.zeros((1, 3), np.uint8), None)
+    assert 20 <= len(views.arrays["labels"]) <= 40
 
 
 def test_a_panorama_makes_no_endless_sheet():

@@ -118,7 +118,8 @@ def test_bars_are_as_long_as_their_colours_are_strong(width, blocks, counts):
     room = max(eighths)
     for count, length in zip(counts.tolist(), eighths, strict=True):
         assert (length > 0) == (count > 0)
-        assert abs(length - room * count / most) <= (1 if blocks else 8)
+        unit = 1 if blocks else 8  # the nearest that there is, but something for what is there
+        assert abs(length - room * count / most) <= unit / 2 or length == unit
 
 
 def test_a_long_name_is_cut_and_a_bar_without_room_left_out():

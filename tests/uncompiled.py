@@ -2,12 +2,13 @@
 
     pip install coverage
     python -m coverage run -m pytest
-    PYTHONPATH=tests python -m coverage run -m pytest -p uncompiled -m "not slow" tests/test_[a-z]*.py
+    ls pipeline/color/*.py | sed 's,.*/,tests/test_,' | xargs ls 2> /dev/null > colors.txt
+    PYTHONPATH=tests python -m coverage run -m pytest -p uncompiled $(cat colors.txt)
     python -m coverage combine && python -m coverage report
 
 A loop is some hundred times slower so. A test that takes more than a second of the processor is ended and
-counts as skipped; what it has run by then is covered all the same. That numbers of 32 bits wrap around,
-as loops rely on, is a warning without a compiler: tests may fail here that pass when loops are compiled.
+counts as skipped; what it has run by then is covered all the same. Without a compiler numbers of 32 bits do
+not wrap around unnoticed, and processes that a test starts are slow: tests may fail here that pass otherwise.
 """
 
 import os
@@ -27,6 +28,10 @@ def _end(number: int, frame: FrameType | None) -> None:
     if frame is not None and frame.f_code.co_filename.startswith(_REPO):
         pytest.skip(f"has taken {_SECONDS} s")
     signal.setitimer(signal.ITIMER_VIRTUAL, 0.01)  # elsewhere a lock might be held
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("filterwarnings", "ignore::RuntimeWarning")
 
 
 @pytest.hookimpl(wrapper=True)

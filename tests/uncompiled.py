@@ -8,18 +8,18 @@
 
 A loop is some hundred times slower so. A test that takes more than a second of the processor is ended and
 counts as skipped; what it has run by then is covered all the same. Without a compiler numbers of 32 bits do
-not wrap around unnoticed, and processes that a test starts are slow: tests may fail here that pass otherwise.
+not wrap around unnoticed: tests may fail here that pass otherwise.
 """
 
-import os
 import signal
 from collections.abc import Iterator
 from pathlib import Path
 from types import FrameType
 
+import numba
 import pytest
 
-os.environ["NUMBA_DISABLE_JIT"] = "1"  # heeded when numba is imported
+numba.config.DISABLE_JIT = True  # of this process; those that tests start have no end otherwise
 _REPO = str(Path(__file__).parents[1])
 _SECONDS = 1.0
 

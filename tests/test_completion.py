@@ -194,11 +194,37 @@ def test_bash_completes(site, path, line, answers):
     assert done.stdout.splitlines() == answers
 
 
-@pytest.mark.parametrize("shell", ["bash", "zsh"])
-def test_scripts_have_no_mistake(path, shell):
+@pytest.mark.parametrize(
+    ("line", "answers"),
+    [
+        ("segpipe stat", ["status"]),
+        ("segpipe run ", ["job.yaml"]),
+        ("segpipe run job.yaml --cluster ss", ["ssh"]),
+        ("segpipe run job.yaml --set quantize.meth", ["quantize.method="]),
+        ("segpipe run job.yaml --set output.report=", ["output.report=true", "output.report=false"]),
+    ],
+)
+def test_fish_completes(site, path, line, answers):
+    if not shutil.which("fish"):
+        pytest.skip("no fish")
+    done = subprocess.run(
+        ["fish", "--no-config", "-c", f"{source('fish', path)}\ncomplete -C '{line}'"],
+        env=os.environ | {"PATH": path},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert done.stderr == ""
+    assert {row.partition("\t")[0] for row in done.stdout.splitlines()} == set(answers)
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_scripts_have_no_mistake(path, tmp_path, shell):
     if not shutil.which(shell):
         pytest.skip(f"no {shell}")
-    subprocess.run([shell, "-n", "-c", source(shell, path)], check=True)
+    script = tmp_path / "script"
+    script.write_text(source(shell, path), encoding="utf-8")
+    subprocess.run([shell, "-n", script], check=True)
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])

@@ -7,18 +7,16 @@ import subprocess
 import sys
 
 import pytest
-from builders import done, failed, job, look, plant
+from builders import done, failed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from terminals import CLEARED, REPO, in_terminal
 from trees import Site
 from trees import plant as plant_images
+from watched import watch
 
-from pipeline.jobs.manifest import save
-from pipeline.jobs.records import InputFacts, Record, Records
+from pipeline.jobs.records import InputFacts, Record
 from pipeline.views.progress import Bar, Messages, Steps, Work, messages_for
-
-EVIL = "a\x1b[2J\r\n\u202eb\x00\x9b.png"
 
 
 class Screen(io.StringIO):
@@ -50,31 +48,9 @@ def test_the_surroundings_say_how_progress_is_told(terminal, environ, kind):
     assert type(messages_for(Screen(terminal), environ, False)) is kind
 
 
-@pytest.fixture
-def survey(tmp_path):
-    """A job with a damaged manifest and a link that is passed over."""
-    spec = job(tmp_path)
-    plant(tmp_path / "in", "a.png")
-    (tmp_path / "in/l\nk.png").symlink_to(plant(tmp_path, "elsewhere.png"))
-    (tmp_path / "out").mkdir()
-    save(tmp_path / "out", Records.of())
-    (tmp_path / "out/manifest.jsonl").write_bytes(b"garbage\n")
-    return look(spec)
-
-
-def watched(watcher, survey):
-    """Show a whole run to a watcher."""
-    watcher.planned(survey)
-    watcher.started(2, 1.5)
-    watcher.finished(done("a.png"))
-    watcher.finished(failed(EVIL))
-    watcher.say("some words")
-    watcher.close()
-
-
 @pytest.mark.parametrize("verbose", [False, True])
-def test_failures_are_told_and_all_images_only_if_asked_to(survey, capsys, verbose):
-    watched(Messages(verbose), survey)
+def test_failures_are_told_and_all_images_only_if_asked_to(tmp_path, capsys, verbose):
+    watch(Messages(verbose), tmp_path)
     out, err = capsys.readouterr()
     lines = err.splitlines()
     assert out == ""

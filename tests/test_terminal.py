@@ -2,32 +2,10 @@
 
 import json
 
-import pytest
-from builders import done, failed, job, look, plant
-from hypothesis import given, settings
-from hypothesis import strategies as st
+from builders import done, failed
+from watched import watch
 
-from pipeline.files.printable import plain
-from pipeline.jobs.manifest import save
-from pipeline.jobs.records import Records
 from pipeline.views.terminal import JsonLines, Quiet, told
-
-EVIL = "a\x1b[2J\r\n\u202eb\x00\x9b\udcff.png"
-
-
-@given(st.text(st.characters(exclude_categories=[])))
-@settings(max_examples=150, deadline=None)
-def test_what_is_shown_is_printable_and_printable_text_is_not_changed(text):
-    shown = plain(text)
-    assert shown.isprintable()
-    shown.encode()  # no half of a surrogate pair is left
-    if text.isprintable():
-        assert shown == text
-
-
-def test_control_characters_are_shown_as_escapes():
-    assert plain(EVIL) == r"a\x1b[2J\r\n\u202eb\x00\x9b\udcff.png"
-    assert plain("ä ö/日本 😀") == "ä ö/日本 😀"
 
 
 def test_an_image_is_told_in_one_line_with_the_reason():
@@ -36,30 +14,8 @@ def test_an_image_is_told_in_one_line_with_the_reason():
     assert told(record) == r"failed: a\n.png: NotAnImage: found\x1b[0m"
 
 
-@pytest.fixture
-def survey(tmp_path):
-    """A job with a damaged manifest and a link that is passed over."""
-    spec = job(tmp_path)
-    plant(tmp_path / "in", "a.png")
-    (tmp_path / "in/l\nk.png").symlink_to(plant(tmp_path, "elsewhere.png"))
-    (tmp_path / "out").mkdir()
-    save(tmp_path / "out", Records.of())
-    (tmp_path / "out/manifest.jsonl").write_bytes(b"garbage\n")
-    return look(spec)
-
-
-def watched(watcher, survey):
-    """Show a whole run to a watcher."""
-    watcher.planned(survey)
-    watcher.started(2, 1.5)
-    watcher.finished(done("a.png"))
-    watcher.finished(failed(EVIL.replace("\udcff", "")))
-    watcher.say("some words")
-    watcher.close()
-
-
-def test_json_lines_are_json_one_event_each(survey, capsys):
-    watched(JsonLines(), survey)
+def test_json_lines_are_json_one_event_each(tmp_path, capsys):
+    watch(JsonLines(), tmp_path)
     out, err = capsys.readouterr()
     assert out == ""
     events = [json.loads(line) for line in err.splitlines()]
@@ -82,6 +38,6 @@ def test_json_lines_are_json_one_event_each(survey, capsys):
     assert events[6] == {"text": "some words"}
 
 
-def test_quiet_says_nothing(survey, capsys):
-    watched(Quiet(), survey)
+def test_quiet_says_nothing(tmp_path, capsys):
+    watch(Quiet(), tmp_path)
     assert capsys.readouterr() == ("", "")

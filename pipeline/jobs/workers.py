@@ -5,8 +5,6 @@ in the order in which they are done. Only a bounded number of items is under way
 are drawn from their iterator one by one: ending the iterator is how a run is stopped.
 """
 
-import signal
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import CancelledError
@@ -17,9 +15,9 @@ from typing import Any, Protocol
 from pipeline.color.warmup import announced, warm_up
 from pipeline.errors import TimedOut, WorkerDied, WorkersLost
 from pipeline.jobs.clusters.joining import join
-from pipeline.jobs.clusters.waiting import within
+from pipeline.jobs.clusters.readiness import AGAIN, LOST, get_ready, look, threads_of
 from pipeline.jobs.here import AHEAD, Inline, Threads
-from pipeline.jobs.inspection import Folders, Guarded, Wanted, inspect, versions
+from pipeline.jobs.inspection import Folders, Guarded, Wanted, versions
 from pipeline.jobs.limits import left_behind
 from pipeline.jobs.memory import adopt_habits
 from pipeline.jobs.spec_compute import Compute
@@ -31,8 +29,6 @@ _REVIVING = (
     5.0  # the same if they are processes of this machine: a nanny whose worker dies at its start gives up
 )
 _RESTARTING = 30.0  # seconds for a worker to start anew
-_AGAIN = "start workers and run again: nothing that was finished is lost"
-_LOST = "the connection to the Dask scheduler was lost; run again: nothing that was finished is lost"
 
 Announce = Callable[[str], None]
 
@@ -72,7 +68,7 @@ def open_workers(
         wanted = Wanted(versions(), None if own else folders)
         with join(kind, count, compute) as (client, keep_up):
             with announced(announce):
-                known = _get_ready(client, ready, wanted, compute.patience, own=own)
+                known = get_ready(client, ready, wanted, compute.patience, own=own)
             yield _Cluster(client, keep_up, wanted, known, compute.patience, own=own)
 
 
@@ -119,7 +115,7 @@ class _Cluster:
                 return
             finished = self._finished(under_way)
             if not self._own:  # before what a late one did is believed
-                _look(self._client, self._wanted, self._known, self._patience)
+                look(self._client, self._wanted, self._known, self._patience)
             told = {future: answer for future in finished if (answer := self._answer(future)) is not None}
             answers = [(under_way.pop(future), answer) for future, (answer, _) in told.items()]
             for future in told:
@@ -134,7 +130,7 @@ class _Cluster:
             return self._client.submit(call, item, pure=False)
         except Exception as error:
             if self._client.status != "running":
-                raise WorkersLost(_LOST) from error
+                raise WorkersLost(LOST) from error
             raise
 
     def _answer(self, future: Any) -> tuple[Any, str] | None:
@@ -145,15 +141,15 @@ class _Cluster:
         from distributed import KilledWorker
 
         if future.status == "cancelled":
-            raise WorkersLost(_LOST)
+            raise WorkersLost(LOST)
         try:
             error = future.exception(timeout=_FETCHING)
             found: tuple[Any, str] = (error, "") if error else future.result(timeout=_FETCHING)
         except CancelledError as gone:
-            raise WorkersLost(_LOST) from gone
+            raise WorkersLost(LOST) from gone
         except Exception as trouble:
             if self._client.status != "running":
-                raise WorkersLost(_LOST) from trouble
+                raise WorkersLost(LOST) from trouble
             if isinstance(trouble, OSError) or future.status == "error":  # done again, it has failed
                 return None
             error, found = trouble, (trouble, "")
@@ -169,7 +165,7 @@ class _Cluster:
         if since > (_REVIVING if self._own else _REPLACING):
             self._kept_up = time.monotonic()
             self._keep_up()
-        return sum(_nthreads(self._client).values())
+        return sum(threads_of(self._client).values())
 
     def _replace(self, hanging: set[str]) -> None:
         """Have workers restarted that have a thread left behind; what else they were at is done by others.
@@ -193,18 +189,18 @@ class _Cluster:
             except TimeoutError:  # an OSError too, so it comes first
                 done = set()
             except (CancelledError, OSError) as error:
-                raise WorkersLost(_LOST) from error
+                raise WorkersLost(LOST) from error
             if done:
                 return [future for future in under_way if future in done]
             if self._client.status != "running":
-                raise WorkersLost(_LOST)
+                raise WorkersLost(LOST)
             deserted = 0.0 if self._threads() else deserted + _GLANCE
             if deserted >= self._patience:
                 raise WorkersLost(_deserted(self._patience))
 
 
 def _deserted(patience: float) -> str:
-    return f"the Dask scheduler has had no worker for {patience:g} s; {_AGAIN}"
+    return f"the Dask scheduler has had no worker for {patience:g} s; {AGAIN}"
 
 
 class _Attended:
@@ -224,75 +220,3 @@ class _Attended:
         from distributed import get_worker
 
         return answer, str(get_worker().address)
-
-
-def _look(client: Any, wanted: Wanted, known: set[str], patience: float) -> None:
-    """Hold the workers that are not known yet against what is wanted, and know them from now on."""
-    new = [address for address in _nthreads(client) if address not in known]
-    if not new:
-        return
-    try:
-        found = within(
-            patience, lambda: client.run(inspect, wanted, workers=new, on_error="return"), lambda late: None
-        )
-    except (OSError, ValueError) as error:  # a TimeoutError is one
-        raise WorkersLost(f"Dask workers do not answer: {', '.join(new)}; {_AGAIN}") from error
-    for address, wrong in found.items():
-        if isinstance(wrong, OSError) and address not in _nthreads(client):
-            continue  # it has gone again
-        if wrong != "":
-            told = wrong if isinstance(wrong, str) else _unlike(wanted, wrong)
-            raise WorkersLost(f"worker {address} {told}")
-        known.add(address)
-
-
-def _unlike(wanted: Wanted, error: object) -> str:
-    """What to say of a worker that could not even be asked: its segpipe is another, or none."""
-    ours = ", ".join(f"{name} {version}" for name, version in wanted.versions)
-    return f"expected {ours}, found {error}; install the same versions on every worker"
-
-
-def _nthreads(client: Any) -> dict[str, int]:
-    """How many threads each worker has; an OSError of Dask's is none of the disk's."""
-    try:
-        found: dict[str, int] = client.nthreads()
-    except OSError as error:
-        raise WorkersLost(_LOST) from error
-    return found
-
-
-def _get_ready(
-    client: Any, ready: Callable[[], None], wanted: Wanted, patience: float, *, own: bool
-) -> set[str]:
-    """Wait for a worker, look at all that there are, and have their loops compiled or loaded.
-
-    own : whether the workers are this process's children, which end when it says so. Returns the
-    addresses of the workers that are known.
-    """
-    try:
-        client.wait_for_workers(1, timeout=patience)
-    except TimeoutError as error:
-        raise WorkersLost(f"no Dask worker came within {patience:g} s; {_AGAIN}") from error
-    known: set[str] = set()
-    _look(client, wanted, known, patience)
-    client.register_plugin(_ready_plugin(ready, own))
-    return known
-
-
-def _ready_plugin(ready: Callable[[], None], own: bool) -> Any:
-    """What every worker does when it starts, one that replaces a dead one too."""
-    from distributed import WorkerPlugin
-
-    class Ready(WorkerPlugin):  # type: ignore[misc]  # distributed has no types
-        name = "segpipe-ready"
-
-        def setup(self, worker: Any) -> None:
-            # Signals reach all processes of a terminal or service; the driver decides what they mean.
-            if own and threading.current_thread() is threading.main_thread():
-                for name in ("SIGINT", "SIGTERM", "SIGUSR1"):
-                    if hasattr(signal, name):
-                        signal.signal(getattr(signal, name), signal.SIG_IGN)
-            adopt_habits()  # of a cluster that is not ours the environment is not, either
-            ready()
-
-    return Ready()

@@ -146,6 +146,16 @@ def test_refining_never_ends_worse_than_a_plain_step_from_the_start(problem, max
     assert (centroids <= high).all()
 
 
+@pytest.mark.parametrize("seed", range(20))
+def test_no_step_raises_what_is_kept(seed):
+    """Few points and bad starts, where steps beyond the means do raise the inertia: they are taken back."""
+    rng = np.random.default_rng(seed)
+    tree = tree_of(count_colors(rng.integers(0, 256, (40, 3), dtype=np.uint8)), "srgb")
+    start = np.ascontiguousarray(tree.points.T[rng.permutation(tree.points.shape[1])[:8]])
+    inertias = [inertia(tree, refined(tree, start, 0.0, steps)[0]) for steps in range(1, 12)]
+    assert (np.diff(inertias) <= 0).all()
+
+
 def test_more_steps_give_less_inertia():
     tree = picture_tree()
     inertias = [inertia(tree, refined(tree, diagonal(), 0.0, steps)[0]) for steps in range(1, 25)]

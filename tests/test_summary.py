@@ -14,7 +14,9 @@ from pipeline.jobs.records import Records
 from pipeline.jobs.run import run
 from pipeline.jobs.summary import Summary, write_runlog
 from pipeline.jobs.survey import Options
+from pipeline.jobs.tree import tree_of
 from pipeline.jobs.watcher import Watcher
+from pipeline.views.reporthead import last_run
 
 
 def summary(planned=0, failing=()):
@@ -124,12 +126,22 @@ def test_no_run_log_takes_the_place_of_another(tmp_path, monkeypatch):
     write_runlog(tmp_path, spec, summary(3), 1_700_000_000_000_000_000)
     [first] = (tmp_path / "runs").iterdir()
     before = first.read_bytes()
-    write_runlog(tmp_path, spec, summary(4), 1_700_000_000_999_000_000)
+    write_runlog(tmp_path, spec, summary(4), 1_700_000_000_000_999_000)
     assert sorted(path.name for path in (tmp_path / "runs").iterdir()) == [
-        "20231114T221320Z-aaaaaaaa.json",
-        "20231114T221320Z-bbbbbbbb.json",
+        "20231114T221320.000Z-aaaaaaaa.json",
+        "20231114T221320.000Z-bbbbbbbb.json",
     ]
     assert first.read_bytes() == before
+
+
+def test_the_last_of_several_runs_within_a_second_is_the_last(tmp_path):
+    """The report shows what the last run has done."""
+    spec, second = job(tmp_path), 1_700_000_000_000_000_000
+    for place in (3, 1, 12, 7, 10, 2):  # whatever the order in which they end
+        found = summary(place)
+        found.count(done("a"))
+        write_runlog(tmp_path / "out/.segpipe", spec, found, second + place * 10**6)
+    assert last_run(tree_of(spec))["planned"] == 12
 
 
 def test_the_run_log_says_when_where_with_what_and_how_it_ended(tmp_path):
@@ -141,7 +153,7 @@ def test_the_run_log_says_when_where_with_what_and_how_it_ended(tmp_path):
     write_runlog(tmp_path, spec, found, 1_700_000_000_000_000_000)
     write_runlog(tmp_path, spec, found, 1_700_000_000_000_000_000)
     first, second = (tmp_path / "runs").iterdir()
-    assert first.name.startswith("20231114T221320Z-")
+    assert first.name.startswith("20231114T221320.000Z-")
     content = json.loads(first.read_bytes())
     assert content == json.loads(second.read_bytes())
     assert content["started"] == "20231114T221320Z"

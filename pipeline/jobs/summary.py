@@ -135,7 +135,9 @@ def write_runlog(state: Place, spec: JobSpec, summary: Summary, started: int) ->
     }
     if spec.output.report:  # which shows them; of others the record stays small
         content["changed"] = sorted(summary.changed)
-    write_whole(_new_name(state / "runs", stamp), json.dumps(content, indent=1).encode() + b"\n")
+    # Names are in the order of the runs: one with little to do ends within a second.
+    name = f"{stamp[:-1]}.{started // 10**6 % 1000:03}Z"
+    write_whole(_new_name(state / "runs", name), json.dumps(content, indent=1).encode() + b"\n")
 
 
 def _new_name(folder: Place, stamp: str) -> Place:

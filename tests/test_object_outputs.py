@@ -1,5 +1,6 @@
 """Outputs in an object store: the tree is that of a folder, byte for byte, whatever the store does."""
 
+import errno
 import json
 import os
 import re
@@ -23,7 +24,9 @@ from test_large import small_slabs  # noqa: F401 -- a fixture
 from trees import Site, contents, plant
 from werkzeug.wrappers import Response
 
+from pipeline.errors import OutputNotWritable
 from pipeline.files.objects import place
+from pipeline.files.writing import commit_at
 from pipeline.jobs.lock import locked
 
 KEYS = tuple(f"{folder}{number}.png" for folder in ("", "deep/", "[a] b/") for number in range(4))
@@ -421,6 +424,25 @@ import runpy, sys
 import s3fs
 runpy.run_path(sys.argv[1], run_name="__main__")
 """
+
+
+@pytest.mark.parametrize(
+    ("error", "raised"), [(OSError(errno.ENOSPC, "full"), OutputNotWritable), (KeyError("x"), KeyError)]
+)
+def test_half_a_large_output_takes_its_group_along(store, tmp_path, monkeypatch, error, raised):
+    def write(file):
+        file.write(b"half")
+        raise error
+
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    commit = commit_at(place(f"{store.url}/out"))
+    commit.stage("a", {"labels/a": b"x"})
+    commit.stage("b", {"labels/b": b"y"})
+    with pytest.raises(raised):
+        commit.stage_written("a", "quantized/a", write)
+    assert commit.publish() == {}
+    assert store.keys() == ["out/labels/b"]
+    assert list(tmp_path.iterdir()) == []
 
 
 class Deadly:

@@ -3,7 +3,7 @@
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -30,6 +30,7 @@ def test_other_text_is_no_number(written: Any) -> None:
 
 
 @given(st.integers(1, 10**10))
+@settings(deadline=None)
 def test_an_image_of_just_the_megapixels_that_are_written_is_admitted(pixels: int) -> None:
     assert Input.model_validate({"root": "/in", "max_megapixels": pixels / 1e6}).max_pixels == pixels
 

@@ -2,7 +2,7 @@
 
 from typing import NamedTuple
 
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import WorkerDied
@@ -60,6 +60,7 @@ def answers_of(workers, tasks, stop=None):
 
 
 @given(st.lists(st.integers(1, 5), max_size=6), st.data(), st.integers(1, 4))
+@settings(deadline=None)
 def test_all_are_answered_once_and_just_the_deadly_are_to_blame(sizes, data, crowd):
     keys = iter(range(100))
     tasks = [Bundle(tuple(str(next(keys)) for _ in range(size))) for size in sizes]

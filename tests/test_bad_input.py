@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 from trees import Site, age, contents, debris, picture, plant, segpipe, snapshot
 
+from pipeline.files.wholefiles import temporary_beside
 from pipeline.jobs import manifest
 
 REPO = Path(__file__).parents[1]
@@ -361,10 +362,11 @@ class Full:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
         self.hits = 0
         opener = Path.open
+        temporary = temporary_beside(Path(where)).name.rpartition("-")[0]
 
         def opened(path: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
             file = opener(path, mode, *arguments, **options)
-            if where in str(path) and set(mode) & set("wxa"):
+            if (where in str(path) or path.name.startswith(temporary)) and set(mode) & set("wxa"):
                 return _Brimful(file, self)
             return file
 

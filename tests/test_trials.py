@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import WorkerDied
+from pipeline.jobs import trials
 from pipeline.jobs.stopping import Stop
 from pipeline.jobs.trials import Trials
 
@@ -37,6 +38,11 @@ class Workers:
         self.crowd = crowd  # tasks that are under way together
         self.told = told
         self.tried = []
+        self.missing = 0  # so often one looks before all workers are there
+
+    def whole(self):
+        self.missing -= 1
+        return self.missing < 0
 
     def map(self, function, tasks):
         tasks = list(tasks)
@@ -84,3 +90,20 @@ def test_nobody_is_to_blame_when_the_end_was_asked_for():
     workers = Workers({"a": 1000}, told=lambda tries: stop.ask() if tries == 3 else None)
     assert answers_of(workers, [Whole(("a",))], stop) == ([], [])
     assert len(workers.tried) == 3
+
+
+def test_images_are_tried_alone_when_all_workers_are_there_again(monkeypatch):
+    monkeypatch.setattr(trials, "_GLANCE", 0.0)
+    workers = Workers({"a": 1000})
+    workers.told = lambda tries: setattr(workers, "missing", 3)
+    looks = []
+    workers.whole, whole = lambda: looks.append(len(workers.tried)) or whole(), workers.whole
+    assert answers_of(workers, [Whole(("a",))]) == ([], ["a"])
+    assert looks == [1, 1, 1, 1, 2, 2, 2, 2]
+
+
+def test_workers_that_never_come_are_not_waited_for_for_ever(monkeypatch):
+    monkeypatch.setattr(trials, "_CALM", 0.01)
+    workers = Workers({"a": 1})
+    workers.whole = lambda: False
+    assert answers_of(workers, [Whole(("a",))]) == (["a"], [])

@@ -22,6 +22,10 @@ class Inline:
                 answer = error
             yield item, answer
 
+    def whole(self) -> bool:
+        """Whether nothing has died that is to be replaced."""
+        return True
+
 
 class Threads:
     """Threads of this process: decoding, fitting and compressing let go of the interpreter's lock."""
@@ -49,3 +53,7 @@ class Threads:
                     yield under_way.pop(future), error or future.result()
         finally:
             pool.shutdown(cancel_futures=True)
+
+    def whole(self) -> bool:
+        """Whether nothing has died that is to be replaced."""
+        return True

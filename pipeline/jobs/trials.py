@@ -1,5 +1,6 @@
 """Tasks on workers that may die: tried again, to find out which image is to blame, and tidied up after."""
 
+import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from typing import Any
@@ -9,6 +10,8 @@ from pipeline.jobs.ledger import Books
 from pipeline.jobs.leftovers import sweep_outputs
 from pipeline.jobs.stopping import Stop
 from pipeline.jobs.tree import Tree
+
+_CALM, _GLANCE = 30.0, 0.1  # seconds to wait for workers, and between looks
 
 
 class Trials:
@@ -49,10 +52,17 @@ class Trials:
     def _alone(self, function: Callable[[Any], Any], suspect: Any) -> Iterator[tuple[Any, Any]]:
         """Do a task while nothing else is done; twice, if need be: a worker may die of the death before."""
         for last in (False, True):
+            self._calm_down()
             for task, answer in self._workers.map(function, self._stop.until([suspect])):
                 if last or not isinstance(answer, WorkerDied):
                     yield task, answer
                     return
+
+    def _calm_down(self) -> None:
+        """Wait for the workers that are to come, for a while: a cluster may end late ones at their start."""
+        end = time.monotonic() + _CALM
+        while not (self._workers.whole() or self._stop.asked) and time.monotonic() < end:
+            time.sleep(_GLANCE)
 
 
 def drawn(tasks: Any, begun: Books | None) -> Iterator[Any]:

@@ -26,7 +26,7 @@ _GLANCE = 1.0  # seconds between looks at whether there are workers at all
 _FETCHING = 30.0  # seconds for an answer to come over; they are small
 _REPLACING = 30.0  # seconds between looks at whether workers of our own cluster have ended
 _REVIVING = (
-    5.0  # the same if they are processes of this machine: a nanny whose worker dies at its start gives up
+    5.0  # the same of processes of this machine, whose nannies give up on those that die at their start
 )
 _RESTARTING = 30.0  # seconds for a worker to start anew
 
@@ -40,6 +40,9 @@ class Workers(Protocol):
         self, function: Callable[[Any], Any], items: Iterable[Any]
     ) -> Iterator[tuple[Any, Any | Exception]]:
         """Call the function on every item; an exception that it raises is the answer."""
+
+    def whole(self) -> bool:
+        """Whether nothing has died that is to be replaced, and is not yet."""
 
 
 @contextmanager
@@ -69,7 +72,8 @@ def open_workers(
         with join(kind, count, compute) as (client, keep_up):
             with announced(announce):
                 known = get_ready(client, ready, wanted, compute.patience, own=own)
-            yield _Cluster(client, keep_up, wanted, known, compute.patience, own=own)
+            own_threads = count * compute.threads_per_worker if own else 0
+            yield _Cluster(client, keep_up, wanted, known, compute.patience, own=own, threads=own_threads)
 
 
 class _Cluster:
@@ -77,7 +81,7 @@ class _Cluster:
 
     wanted : what those that come later are held against; `known` are the others. keep_up : asks for new
     workers in the place of those that have ended. own : whether all workers are children of this
-    process, and cannot but be fit.
+    process, and cannot but be fit. threads : how many these have together, if none is missing.
     """
 
     def __init__(
@@ -89,6 +93,7 @@ class _Cluster:
         patience: float,
         *,
         own: bool,
+        threads: int = 0,
     ) -> None:
         self._client = client
         self._keep_up = keep_up
@@ -98,6 +103,7 @@ class _Cluster:
         self._own = own
         self._kept_up = time.monotonic()
         self._replaced: set[str] = set()
+        self._all_threads = threads
 
     def map(
         self, function: Callable[[Any], Any], items: Iterable[Any]
@@ -166,6 +172,10 @@ class _Cluster:
             self._kept_up = time.monotonic()
             self._keep_up()
         return sum(threads_of(self._client).values())
+
+    def whole(self) -> bool:
+        """Whether all our own workers are there; those of others come and go as they like."""
+        return self._threads() >= self._all_threads
 
     def _replace(self, hanging: set[str]) -> None:
         """Have workers restarted that have a thread left behind; what else they were at is done by others.

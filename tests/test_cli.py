@@ -11,6 +11,7 @@ from trees import Site, age, contents, plant, segpipe, snapshot
 
 from pipeline import __version__
 from pipeline.errors import ExitCode
+from pipeline.jobs.lock import locked
 from pipeline.jobs.spec import load_spec
 
 REPO = Path(__file__).parents[1]
@@ -127,6 +128,15 @@ def test_plan_says_what_and_why_and_ends_with_the_numbers(ran):
 def test_run_dry_is_plan(ran):
     plant(ran.inputs, "a.png", seed=5)
     assert ran.call("run", "--dry-run").stdout == ran.call("plan").stdout
+
+
+@pytest.mark.parametrize("command", ["plan", "status"])
+def test_a_run_that_is_at_work_is_told(ran, command):
+    with locked(ran.state):
+        found = ran.call(command)
+    assert "segpipe: a run is at work: process " in found.stderr
+    assert found.exit_code == 0
+    assert "at work" not in ran.call(command).stderr
 
 
 def test_plan_as_json_tells_sizes_and_memory(ran):

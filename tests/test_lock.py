@@ -15,7 +15,7 @@ from locks import ELSEWHERE, forge, haste, put, read
 from pipeline.errors import OutputError, OutputLocked
 from pipeline.jobs import lock
 from pipeline.jobs.holder import Holder
-from pipeline.jobs.lock import is_marked, locked
+from pipeline.jobs.lock import is_marked, locked, who_is_at_work
 from pipeline.jobs.lockfile import FileSlot
 
 HOLDER = """
@@ -83,6 +83,20 @@ def test_a_living_holder_is_named_and_a_killed_one_is_followed(tmp_path):
     assert (tmp_path / "lock").exists()
     with locked(tmp_path):
         assert (tmp_path / "lock").read_text().split()[0] == str(os.getpid())
+
+
+def test_who_is_at_work_is_told_without_writing(tmp_path):
+    assert who_is_at_work(tmp_path / "none") is None
+    process = hold(tmp_path)
+    before = tree(tmp_path)
+    assert f"process {process.pid} on " in who_is_at_work(tmp_path)
+    assert tree(tmp_path) == before
+    end(process)
+    assert who_is_at_work(tmp_path) is None
+    put(tmp_path / "lock", **ELSEWHERE)
+    assert "node7.example" in who_is_at_work(tmp_path)
+    (tmp_path / "lock").write_bytes(b"garbage")
+    assert who_is_at_work(tmp_path) is None
 
 
 def test_a_holder_on_another_machine_is_not_judged(tmp_path):

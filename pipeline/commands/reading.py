@@ -27,9 +27,14 @@ def read(job: Path, overrides: tuple[str, ...], **given: Any) -> "tuple[JobSpec,
 
 
 def look(spec: "JobSpec", options: "Options") -> "Survey":
-    """Look at a job's trees now."""
+    """Look at a job's trees now; a run that is at work there is told on stderr."""
     import time
 
+    from pipeline.jobs.lock import who_is_at_work
     from pipeline.jobs.survey import survey
 
-    return survey(spec, options, time.time_ns())
+    found = survey(spec, options, time.time_ns())
+    for tree in (found.tree, *found.tree.shards):
+        if (who := who_is_at_work(tree.state)) is not None:
+            tell(f"segpipe: a run is at work: {who}; what it has not finished counts as interrupted so far")
+    return found

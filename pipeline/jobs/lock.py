@@ -40,6 +40,19 @@ def is_marked(state: Place) -> bool:
     return slot_of(state).is_marked()
 
 
+def who_is_at_work(state: Place) -> str | None:
+    """Who holds the lock, in words, unless nobody does or the holder is known to be dead; writes nothing."""
+    slot = slot_of(state)
+    try:
+        seen = slot.read()
+        holder = None if seen is None else Holder.from_bytes(seen.data)
+        if seen is None or holder is None or (holder.is_near and not holder.is_alive):
+            return None
+        return holder.told(slot.age(seen))
+    except OSError:
+        return None
+
+
 @contextmanager
 def locked(state: Place, say: Say = lambda text: None) -> Iterator["Hold"]:
     """Hold the lock of an output root whose state folder is `state`, making the folder if need be.

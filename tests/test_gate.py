@@ -25,6 +25,7 @@ for name in "$@"; do case $name in
   systemd) ln_to systemd-analyze ;;
   chromium) ln_to chromium ;;
   chromium-driver) ln_to chromedriver ;;
+  zsh | fish) ln_to "$name" ;;
 esac; done
 """
 LN_TO = 'ln_to() { echo "#!/bin/sh" > "$HERE/bin/$1"; chmod +x "$HERE/bin/$1"; }\n'
@@ -86,6 +87,7 @@ def test_what_is_missing_is_installed_once(gate):
         "install -y -qq python3 python3-venv",
         "install -y -qq systemd",
         "install -y -qq chromium chromium-driver",
+        "install -y -qq zsh fish",
     ]
     done = gate.run("true")
     assert done.returncode == 0, done.stderr

@@ -398,3 +398,12 @@ def test_the_palettes_of_the_picture_are_these(k):
     user is to be done anew, which the version tells their next run.
     """
     assert [color[1:] for color in quantize(picture(), colors=k).palette.hex] == GOLDEN[k].split()
+
+
+def test_what_is_no_image_or_no_setting_is_told_with_the_way_out():
+    image = np.zeros((2, 2, 3), np.uint8)
+    with pytest.raises(TypeError, match=r"found a path, 'coffee\.jpg'; open it with PIL\.Image\.open"):
+        quantize("coffee.jpg")
+    with pytest.raises(ValueError, match="did you mean 'colors'"):
+        quantize(image, colours=4)
+    assert repr(quantize(image)) == "<Quantized 2 × 2, 1 colours, MSE 0>"

@@ -83,7 +83,7 @@ def _known(settings: dict[str, Any], kind: type, *more: str) -> dict[str, Any]:
     names = [*(each.name for each in fields(kind) if each.name not in ("colors", "kmeans")), *more]
     for name in settings:
         if name not in names:
-            near = get_close_matches(name, names, n=1)
+            near = get_close_matches(name, [*names, "colors"], n=1)
             hint = f"did you mean {near[0]!r}?" if near else f"there are {', '.join(names)}"
             raise ValueError(f"unknown setting {name!r}; {hint}")
     return settings

@@ -14,8 +14,8 @@ from pipeline.color.kmeans import KMeans
 from pipeline.color.mapping import fit_palette, paint, show
 from pipeline.color.metrics import measure
 
-_SILENCE = 1.5  # seconds; loading the loops from the disk takes half of one
-_TOLD = "compiling the inner loops; this takes a while, the first time on a machine"
+_SILENCE = 2.0  # seconds; loading the loops from the disk takes half of one, on a machine that is idle
+_TOLD = "getting ready; the inner loops are compiled where they are first needed, for up to half a minute"
 
 
 def warm_up(announce: Callable[[str], None] = lambda text: None) -> None:

@@ -81,13 +81,16 @@ class Chunks:
         dtype = _label_type(k, self.levels.shape[2] == 4)
         return self._mapped(_match, dtype, method, k, dtype), None
 
-    def dither(self, colors: NDArray[np.uint8], method: str) -> Any:
-        """See `Picture`. Raises ValueError for a method that passes errors from chunk to chunk."""
-        if method != "ordered":
+    def require_dither(self, method: str) -> None:
+        """Raise ValueError for a method that passes errors from chunk to chunk."""
+        if method not in ("none", "ordered"):
             raise ValueError(
                 f"expected dither 'none' or 'ordered' for a dask array, found {method!r}, which passes "
                 "errors on from chunk to chunk; compute the array first if it fits the memory"
             )
+
+    def dither(self, colors: NDArray[np.uint8], method: str) -> Any:
+        """See `Picture`."""
         dtype = _label_type(len(colors), self.levels.shape[2] == 4)
         tops, lefts = (np.cumsum((0, *sizes)) for sizes in self.levels.chunks[:2])
         return self._mapped(_dither, dtype, colors, method, dtype, tops, lefts)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from os import PathLike
 from typing import Any, Protocol
 
 import numpy as np
@@ -36,6 +37,9 @@ class Picture(Protocol):
     def match(self, method: Method, k: int) -> tuple[Any, tuple[Fit, ColorCounts] | None]:
         """Label map by a palette of k colours that stays as it is; what was counted, if it was needed."""
 
+    def require_dither(self, method: str) -> None:
+        """Raise ValueError for a method that cannot be applied to an image of this kind."""
+
     def dither(self, colors: NDArray[np.uint8], method: str) -> Any:
         """Palette indices (height, width), dithered."""
 
@@ -65,6 +69,9 @@ class Whole:
         fitted = fit_palette(counts, method)
         return self.paint(counts, fitted), (fitted, counts)
 
+    def require_dither(self, method: str) -> None:
+        """See `Picture`: all can."""
+
     def dither(self, colors: NDArray[np.uint8], method: str) -> NDArray[Any]:
         """See `Picture`."""
         return dither(self.pixels, self.alpha, colors, method)
@@ -75,7 +82,9 @@ class Whole:
 
 
 def picture_of(image: Any) -> Picture:
-    """Take an image of any kind. Raises ValueError if it is none, see `levels` and `labelled`."""
+    """Take an image of any kind. Raises ValueError if it is none, see `levels`, TypeError for a path."""
+    if isinstance(image, str | bytes | PathLike):
+        raise TypeError(f"expected an image, found a path, {image!r:.60}; open it with PIL.Image.open")
     if is_of(image, "PIL", "Image"):
         return Whole(*_of_pil(image))
     labels = None

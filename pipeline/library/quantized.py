@@ -18,7 +18,7 @@ _LARGEST = 512  # pixels of a side that a notebook shows
 _INDEXED = 256
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Quantized:
     """An image in few colours; `quantize` and `apply_palette` make it.
 
@@ -126,6 +126,11 @@ class Quantized:
             return self.found
         counts = self.picture.count()
         return fit_palette(counts, self.method), counts
+
+    def __repr__(self) -> str:
+        height, width = self.label_map.shape
+        mse = "" if self.found is None else f", MSE {self.mse:.4g}"
+        return f"<Quantized {width} × {height}, {len(self.colors)} colours{mse}>"
 
     def _repr_html_(self) -> str:
         """Show it in a notebook: the image, made smaller, and its palette. Of dask nothing is computed."""

@@ -12,7 +12,7 @@ from pipeline.color.given import GivenPalette, Shareable
 from pipeline.color.mapping import fit_palette as fit_counts
 from pipeline.color.methods import get_ready, method_of
 from pipeline.library.palettes import Palette, palette_of
-from pipeline.library.pictures import picture_of, pictures_of
+from pipeline.library.pictures import Picture, picture_of, pictures_of
 from pipeline.library.quantized import Quantized
 
 
@@ -87,8 +87,8 @@ def quantize(
     >>> quantize(np.array([[0.0, 0.5, 1.0]]), colors=3).palette.hex
     ['#000000', '#808080', '#ffffff']
     """
-    _require_dither(dither)
     picture = picture_of(image)
+    _require_dither(dither, picture)
     wanted = method_of(colors, method, settings)
     get_ready(type(wanted), dither)
     counts = picture.count()
@@ -220,7 +220,8 @@ def apply_palette(
     >>> result.labels.tolist(), result.palette.counts.tolist()
     ([[0, 1, 2]], [1, 1, 1])
     """
-    _require_dither(dither)
+    picture = picture_of(image)
+    _require_dither(dither, picture)
     colors, space = palette, color_space or "srgb"
     if isinstance(palette, Palette):
         colors = palette.colors
@@ -232,13 +233,13 @@ def apply_palette(
             "read_palette makes one of a file"
         )
     wanted = GivenPalette(colors, space, metric)
-    picture = picture_of(image)
     get_ready(GivenPalette, dither)
     labels, found = picture.match(wanted, len(colors))
     shown = labels if dither == "none" else picture.dither(colors, dither)
     return Quantized(labels, shown, picture, wanted, colors, found)
 
 
-def _require_dither(method: str) -> None:
+def _require_dither(method: str, picture: Picture) -> None:
     if method not in ("none", *DITHERS):
         raise ValueError(f"expected a dithering method out of none, {', '.join(DITHERS)}; found {method!r}")
+    picture.require_dither(method)

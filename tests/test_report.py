@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import shutil
 import subprocess
 import sys
 import zipfile
@@ -26,6 +27,7 @@ from pipeline.jobs.spec import load_spec
 from pipeline.jobs.summary import Summary
 from pipeline.views.report import is_current
 from pipeline.views.reporthead import last_run
+from pipeline.views.reportpalettes import Palette, reduced
 from pipeline.views.reportrows import ROWS, page_of
 
 REPO = Path(__file__).parents[1]
@@ -88,6 +90,7 @@ def test_a_run_writes_the_report(site):
     assert told["title"] == "segpipe: in"
     assert [total[:2] for total in told["totals"]][:3] == [["images", "3"], ["done", "2"], ["failed", "1"]]
     assert told["images"]["name"] == ["a.png", "b/c.png", "bad.png"]
+    assert told["pages"] == call((site.outputs / "report/data/00000.js").read_bytes(), "page")[2:]
     assert told["images"]["state"] == [0, 0, 1]
     assert told["images"]["thumb"] == [1, 1, 0]
     assert told["images"]["changed"] == [1, 1, 1]
@@ -145,6 +148,28 @@ def test_a_report_that_a_kill_kept_from_being_whole_is_written_by_the_next_run(s
     assert contents(site.outputs) == expected
 
 
+@pytest.mark.parametrize("lost", ["index.html", "data/index.js", "data/00000.js", "assets/pages.js"])
+def test_a_file_of_the_page_that_has_gone_is_written_by_the_next_run(site, lost):
+    site.run()
+    expected = contents(site.outputs)
+    (site.outputs / "report" / lost).unlink()
+    site.run()
+    assert contents(site.outputs) == expected
+
+
+def test_a_palette_that_could_not_be_read_is_read_by_the_next_run(site, monkeypatch):
+    site.run()
+    expected = contents(site.outputs)
+    shutil.rmtree(site.outputs / "report/data")
+    with monkeypatch.context() as patch:
+        patch.setattr("pipeline.views.report.palette_of", lambda root, record: Palette(read=False))
+        site.run()
+    assert [len(row["palette"]) for row in page(site)] == [0, 0]
+    assert not (site.outputs / "report/data/made.json").exists()
+    site.run()
+    assert contents(site.outputs) == expected
+
+
 def test_only_what_changed_is_written_and_told(site):
     many(site, 2 * ROWS)
     site.run()
@@ -169,13 +194,14 @@ def test_pages_of_records_that_stay_are_not_made_anew():
 
     def palettes_of(records):
         asked.append([record.image for record in records])
-        return [[color]] * len(records)
+        return [reduced([color])] * len(records)
 
     made, bars = page_of(0, [record], b"", palettes_of)
     assert bars == ["0102037500"]
     assert page_of(0, [record], made, palettes_of) == (made, bars)
     assert asked == [["a.png"]]
-    for known in (made[:40], b"// []\n", b"// {}\n", b"\xff", made.replace(b"records", b"recorts", 1)):
+    damaged = made[:40], made[:-20], made[: made.index(b"\n") + 1], made.replace(b"#010203", b"#010204")
+    for known in (*damaged, b"// []\n", b"// {}\n", b"\xff", made.replace(b"records", b"recorts", 1)):
         assert page_of(0, [record], known, palettes_of) == (made, bars)
     assert page_of(1, [record], made, palettes_of)[0] != made
 

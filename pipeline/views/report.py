@@ -11,9 +11,10 @@ written last: a report that was not finished is no current one, and the next run
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from importlib.resources import files
+from typing import Any
 
 from pipeline import __version__
 from pipeline.errors import OutputError
@@ -27,7 +28,8 @@ from pipeline.jobs.records import Record
 from pipeline.jobs.spec import JobSpec
 from pipeline.jobs.tree import Tree
 from pipeline.views.reporthead import head_of, last_run
-from pipeline.views.reportrows import ROWS, Palette, columns, index_script, page_of
+from pipeline.views.reportpalettes import Palette, palette_of
+from pipeline.views.reportrows import ROWS, Made, columns, index_script, made_of, page_of
 
 _ASSETS = ("report.css", "pages.js", "parts.js", "details.js", "gallery.js")
 _MADE = "made.json"
@@ -54,46 +56,60 @@ def write_report(tree: Tree, spec: JobSpec, say: Say = lambda text: None) -> int
 
 
 def is_current(tree: Tree) -> bool:
-    """Whether there is nothing to report, or a report that tells of what is recorded now."""
+    """Whether there is nothing to report, or a report, with all its files, of what is recorded now."""
     try:
         manifest = (tree.outputs / NAME).read_bytes()
     except OSError:
         return True
     try:
-        return (_data(tree) / _MADE).read_bytes() == _made(manifest)
-    except OSError:
+        told = json.loads((_data(tree) / _MADE).read_bytes())
+        return told == _made(manifest, told["pages"]) and _is_there(tree, told["pages"])
+    except (OSError, ValueError, LookupError, TypeError):
         return False
+
+
+def _is_there(tree: Tree, pages: int) -> bool:
+    folder = tree.outputs / "report"
+    below = {name: {path.name for path in (folder / name).glob("*")} for name in ("assets", "data")}
+    needed = {"index.js", *map(_page_name, range(pages))}
+    return (folder / "index.html").exists() and set(_ASSETS) <= below["assets"] and needed <= below["data"]
 
 
 def _data(tree: Tree) -> Place:
     return tree.outputs / "report" / "data"
 
 
-def _made(manifest: bytes) -> bytes:
-    """What is written when a report is whole: of which manifest, and by which version."""
-    told = {"manifest": hashlib.sha256(manifest).hexdigest(), "version": __version__}
-    return json.dumps(told).encode() + b"\n"
+def _page_name(number: int) -> str:
+    return f"{number:05}.js"
+
+
+def _made(manifest: bytes, pages: int) -> dict[str, Any]:
+    """What is written when a report is whole: of which manifest, by which version, in how many pages."""
+    return {"manifest": hashlib.sha256(manifest).hexdigest(), "version": __version__, "pages": pages}
 
 
 def _write(tree: Tree, spec: JobSpec) -> int:
     manifest = (tree.outputs / NAME).read_bytes()
     held_records = load_manifest(tree).records
-    keys = sorted(held_records)
-    records = [held_records[key] for key in keys]
+    records = [held_records[key] for key in sorted(held_records)]
     run = last_run(tree)
     folder = tree.outputs / "report"
     for place in (folder, folder / "assets", folder / "data"):
         sweep(place)
-    _unmake(folder / "data", _made(manifest))
-    bars = list(_write_pages(tree, records))
-    head = head_of(tree, records, run, spec) | {"rows_in_page": ROWS}
+    made = json.dumps(_made(manifest, len(range(0, len(records), ROWS)))).encode() + b"\n"
+    _unmake(folder / "data", made)
+    bars, pages = _write_pages(tree, records)
+    head = head_of(tree, records, run, spec) | {"rows_in_page": ROWS, "pages": [page.made for page in pages]}
     images = columns(records, bars, set(run.get("changed", ())))
     write_whole(folder / "data" / "index.js", index_script(head | {"images": images}))
     assets = files("pipeline.views") / "assets"
     for name in _ASSETS:
         write_whole(folder / "assets" / name, (assets / name).read_bytes())
     write_whole(folder / "index.html", (assets / "index.html").read_bytes())
-    write_whole(folder / "data" / _MADE, _made(manifest))
+    if all(page.whole for page in pages):
+        write_whole(folder / "data" / _MADE, made)
+    else:
+        _unmake(folder / "data", b"")  # so that the next run reads what could not be read
     return len(records)
 
 
@@ -105,35 +121,25 @@ def _unmake(data: Place, made: bytes) -> None:
         flush_folder(data)
 
 
-def _write_pages(tree: Tree, records: Sequence[Record]) -> Iterator[str]:
+def _write_pages(tree: Tree, records: Sequence[Record]) -> tuple[list[str], list[Made]]:
     """Write the pages of details, and remove those of images that have gone; gives the images' bars."""
     folder = _data(tree)
     there = {path.name for path in folder.glob("*.js")}
-    names = {"index.js"}
+    names, bars, pages = {"index.js"}, [], []
     with ThreadPoolExecutor(_READERS) as readers:
 
         def palettes_of(some: Sequence[Record]) -> list[Palette]:
-            return list(readers.map(lambda record: _palette(tree, record), some))
+            return list(readers.map(lambda record: palette_of(tree.outputs, record), some))
 
         for number, first in enumerate(range(0, len(records), ROWS)):
-            name = f"{number:05}.js"
+            name = _page_name(number)
             names.add(name)
             known = (folder / name).read_bytes() if name in there else b""
-            page, bars = page_of(number, records[first : first + ROWS], known, palettes_of)
+            page, bars_in_it = page_of(number, records[first : first + ROWS], known, palettes_of)
             if page != known:
                 write_whole(folder / name, page)
-            yield from bars
+            bars += bars_in_it
+            pages.append(made_of(page))
     for name in sorted(there - names):
         (folder / name).unlink(missing_ok=True)
-
-
-def _palette(tree: Tree, record: Record) -> Palette:
-    """The colours of an image's palette file, its own or one that it shares; none if that is gone."""
-    file = record.outputs.get("palette") or record.outputs.get("shared")
-    if file is None:
-        return []
-    try:
-        colors: Palette = json.loads((tree.outputs / file.path).read_bytes())["colors"]
-    except (OSError, ValueError, KeyError, TypeError):
-        return []
-    return colors
+    return bars, pages

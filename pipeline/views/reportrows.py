@@ -2,25 +2,30 @@
 
 Data are calls in JavaScript, for a page that was opened from a disk may load nothing else. A page
 begins with a line that names the records it tells of, by a digest, and what the index takes from it:
-while those records stay as they are no palette has to be read again.
+while those records stay as they are no palette has to be read again, but where one could not be. The
+index knows each page by a digest too, for a page of another report is not to be shown under its names.
 """
 
 import hashlib
 import json
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from pipeline.errors import ImageError
 from pipeline.jobs.records import Record, to_line
+from pipeline.views.reportpalettes import Palette
 
 ROWS = 50
 """Images in a page: few enough that one is loaded in no time, with 256 colours too."""
 
-_BAR = 12  # colours of the bar that a card shows
-_FORM = 1  # of the pages; another form makes all of them anew
+_FORM = 2  # of the pages; another form makes all of them anew
 
-Palette = list[dict[str, Any]]
-"""The colours of a palette file, as it tells them."""
+
+class Made(NamedTuple):
+    """A page that was made: by what digest the index knows it, and whether all its palettes were read."""
+
+    made: str
+    whole: bool
 
 
 def page_of(
@@ -36,13 +41,21 @@ def page_of(
     lines = b"".join(map(to_line, records))
     digest = hashlib.sha256(b"%d\n%d\n%b" % (_FORM, number, lines)).hexdigest()
     head = _head(known)
-    if head.get("records") == digest:
+    if head.get("records") == digest and _is_whole(known, number, head["made"]):
         return known, head["bars"]
     palettes = palettes_of(records)
-    bars = [_bar(palette) for palette in palettes]
-    rows = [_row(record, palette) for record, palette in zip(records, palettes, strict=True)]
-    told = _script({"records": digest, "bars": bars})
-    return f"// {told}\nsegpipe.page({number}, {_script(rows)});\n".encode(), bars
+    bars = [palette.bar for palette in palettes]
+    rows = f"[{','.join(map(_row, records, palettes))}]"
+    made = _digest(rows)
+    whole = all(palette.read for palette in palettes)
+    told = _script({"records": digest if whole else None, "made": made, "bars": bars})
+    return f"// {told}\nsegpipe.page({number}, {rows}, {_script(made)});\n".encode(), bars
+
+
+def made_of(page: bytes) -> Made:
+    """What the index and the report are to know of a page."""
+    head = _head(page)
+    return Made(head["made"], head["records"] is not None)
 
 
 def columns(records: Sequence[Record], bars: Sequence[str], changed: set[str]) -> dict[str, list[Any]]:
@@ -105,30 +118,30 @@ def _head(page: bytes) -> dict[str, Any]:
         found = json.loads(line.removeprefix(b"// "))
     except ValueError:
         return {}
-    return found if isinstance(found, dict) and {"records", "bars"} <= found.keys() else {}
+    return found if isinstance(found, dict) and {"records", "made", "bars"} <= found.keys() else {}
 
 
-def _bar(palette: Palette) -> str:
-    """The first colours: six digits of each one's hex code, four of its share in ten thousandths."""
-    shown = [color for color in palette[:_BAR] if round(1e4 * color["share"])]
-    return "".join(f"{color['hex'][1:]}{min(9999, round(1e4 * color['share'])):04}" for color in shown)
+def _is_whole(page: bytes, number: int, made: str) -> bool:
+    """Whether a page ends as it was made to: half of one says who made it, too."""
+    body = page.partition(b"\n")[2].decode(errors="replace")
+    begin, end = f"segpipe.page({number}, ", f", {_script(made)});\n"
+    return body.endswith(end) and _digest(body.removeprefix(begin).removesuffix(end)) == made
 
 
-def _row(record: Record, palette: Palette) -> dict[str, Any]:
-    return {
+def _digest(rows: str) -> str:
+    return hashlib.sha256(rows.encode()).hexdigest()[:16]
+
+
+def _row(record: Record, palette: Palette) -> str:
+    told = {
         "facts": _facts(record),
         "notes": warnings_of(record),
         "error": [record.error.type, record.error.message, way_out(record)] if record.error else None,
-        "palette": [_entry(color) for color in palette],
         "files": [
             [kind, file.path, file.bytes] for kind, file in record.outputs.items() if kind != "thumbnail"
         ],
     }
-
-
-def _entry(color: dict[str, Any]) -> list[Any]:
-    swatches = ["#{:02x}{:02x}{:02x}".format(*swatch["rgb"]) for swatch in color.get("swatches", [])]
-    return [color["hex"], color["count"], color["share"], swatches, color.get("name", "")]
+    return f'{_script(told)[:-1]},"palette":{_escaped(palette.rows)}}}'
 
 
 def _facts(record: Record) -> list[list[str]]:
@@ -165,5 +178,8 @@ def _facts(record: Record) -> list[list[str]]:
 
 def _script(value: Any) -> str:
     """JSON that is JavaScript too, whatever the names are, in a file of its own or in a page."""
-    text = json.dumps(value, ensure_ascii=True, separators=(",", ":"))
+    return _escaped(json.dumps(value, ensure_ascii=True, separators=(",", ":")))
+
+
+def _escaped(text: str) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

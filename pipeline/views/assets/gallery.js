@@ -26,6 +26,7 @@
   let chosen = [];
   let first = 0;
   let rowsInPage = 50;
+  let made = []; // digests of the pages of details
 
   // The columns of the index, turned into an object for each image.
   function rowsOf(columns) {
@@ -49,9 +50,11 @@
     }));
   }
 
-  // A bar is a text: of each colour six digits of its hex code and four of its share, in ten thousandths.
+  // A bar is a text: of each colour six digits of its hex code and four of its share, in ten thousandths,
+  // of which only a whole one has the most.
   function shareOf(text, place) {
-    return Number(text.slice(place + 6, place + 10)) / 1e4;
+    const digits = Number(text.slice(place + 6, place + 10));
+    return digits === 9999 ? 1 : digits / 1e4;
   }
 
   function colorsOf(text) {
@@ -102,7 +105,7 @@
 
   function cardOf(image) {
     const view = document.querySelector("input[name=view]:checked").value;
-    const open = () => details.open(image, segpipe.detailsOf(image.row, rowsInPage));
+    const open = () => details.open(image, segpipe.detailsOf(image.row, rowsInPage, made));
     return make(
       "article",
       { class: `card ${STATES[image.state]}` },
@@ -183,6 +186,7 @@
     document.title = data.title;
     document.querySelector("h1").textContent = data.title;
     rowsInPage = data.rows_in_page;
+    made = data.pages;
     images = rowsOf(data.images);
     totals(data.totals);
     at("run").replaceChildren(details.facts(data.run));

@@ -11,8 +11,8 @@ const segpipe = (() => {
     opened?.(data);
   }
 
-  function page(number, rows) {
-    awaited.get(number)?.arrived(rows);
+  function page(number, rows, made) {
+    awaited.get(number)?.arrived(rows, made);
   }
 
   // Calls `open` with the index, once it is there.
@@ -20,22 +20,35 @@ const segpipe = (() => {
     opened = open;
   }
 
-  // All that is told of the image in a row, as a promise: loaded with its neighbours, once.
-  async function detailsOf(row, rowsInPage) {
+  // A page as a promise. made: its digest, which is in its address, too: no cache mixes two reports.
+  function load(number, made) {
+    return new Promise((resolve, reject) => {
+      const name = `data/${String(number).padStart(5, "0")}.js`;
+      const refuse = (words) => {
+        awaited.delete(number); // so that it can be tried again
+        reject(new Error(words));
+      };
+      const script = document.createElement("script");
+      script.src = `${name}?${made}`;
+      script.onerror = () => refuse(`${name} could not be loaded; make the report anew: segpipe report`);
+      script.onload = () => arrived || refuse(`${name} could not be read; make the report anew: segpipe report`);
+      let arrived = false;
+      awaited.get(number).arrived = (rows, found) => {
+        arrived = true;
+        if (found === made && Array.isArray(rows)) resolve(rows);
+        else refuse("This report has been made anew; reload the page.");
+      };
+      document.head.append(script);
+    });
+  }
+
+  // All that is told of the image in a row: loaded with its neighbours, once. made: digests of the pages.
+  async function detailsOf(row, rowsInPage, made) {
     const number = Math.floor(row / rowsInPage);
     if (!awaited.has(number)) {
       const waiting = {};
-      waiting.rows = new Promise((resolve, reject) => {
-        waiting.arrived = resolve;
-        const script = document.createElement("script");
-        script.src = `data/${String(number).padStart(5, "0")}.js`;
-        script.onerror = () => {
-          awaited.delete(number); // so that it can be tried again
-          reject(new Error(`${script.getAttribute("src")} could not be loaded`));
-        };
-        awaited.set(number, waiting);
-        document.head.append(script);
-      });
+      awaited.set(number, waiting);
+      waiting.rows = load(number, made[number]);
     }
     return (await awaited.get(number).rows)[row % rowsInPage];
   }

@@ -1,6 +1,8 @@
 """The report's page in a real browser: opened from a disk, by mouse and keyboard, for all eyes."""
 
 import json
+import re
+import shutil
 from collections.abc import Iterator
 
 import pytest
@@ -154,6 +156,9 @@ def test_values_are_bounded(page):
     least.clear()
     least.send_keys("99.5")
     shows(page, ["plain.png"])
+    least.clear()
+    least.send_keys("100")
+    shows(page, ["plain.png"])
     choose(page, "sort", "megapixels")
     least.clear()
     most.send_keys("-1")
@@ -208,6 +213,105 @@ def test_details_that_come_late_do_not_stand_under_another_name(page):
     page.execute_async_script("setTimeout(arguments[0], 50)")
     assert page.find_element(By.ID, "details-body").text == "Facts\nsoon soon"
     assert page.find_element(By.ID, "details-title").text == "soon"
+
+
+def changed(page, site, folder, change):
+    """What the details tell when their page was changed after the report had been opened."""
+    copy = folder / "report"
+    shutil.copytree(site.outputs / "report", copy)
+    page.get(address(copy / "index.html"))
+    wait(page, lambda: cards(page))
+    details = copy / "data/00000.js"
+    details.write_bytes(change(details.read_bytes()))
+    button_of(page, "a.png").click()
+    wait(page, lambda: "Loading" not in page.find_element(By.ID, "details-body").text)
+    told = page.find_element(By.ID, "details-body").text
+    complaints(page)  # of a script that is none
+    return told
+
+
+def test_details_of_another_report_are_not_shown(site, chromium, tmp_path):
+    made = re.search(rb'"([0-9a-f]{16})"\);', (site.outputs / "report/data/00000.js").read_bytes())[1]
+    told = changed(chromium, site, tmp_path, lambda data: data.replace(made, b"0" * 16))
+    assert told == "This report has been made anew; reload the page."
+
+
+@pytest.mark.parametrize("change", [lambda data: data[:-30], lambda data: b""])
+def test_a_damaged_page_of_details_says_so(site, chromium, tmp_path, change):
+    told = changed(chromium, site, tmp_path, change)
+    assert told == "data/00000.js could not be read; make the report anew: segpipe report"
+
+
+def open_many(page, count) -> None:
+    page.execute_script(
+        "const palette = Array.from({ length: arguments[0] }, (_, place) =>"
+        "  ['#' + (place * 17).toString(16).padStart(6, '0'), 9, 1 / arguments[0], ['#ffffff'], '']);"
+        "const told = { error: null, facts: [], notes: [], palette, files: [] };"
+        "details.open({ name: 'many' }, Promise.resolve(told));",
+        count,
+    )
+    wait(page, lambda: page.find_elements(By.CSS_SELECTOR, "dialog[open] .palette tbody tr"))
+
+
+def test_of_many_colours_the_first_are_shown_and_more_when_asked(page):
+    def rows():
+        return page.execute_script("return document.querySelectorAll('dialog .palette tbody tr').length")
+
+    open_many(page, 600)
+    more = one(page, "dialog .more")
+    assert (rows(), more.text) == (256, "Show more (256 of 600 are shown)")
+    assert violations(page) == []
+    more.send_keys(Keys.ENTER)
+    assert (rows(), more.text) == (512, "Show more (512 of 600 are shown)")
+    row = "return document.activeElement.closest('tr').firstChild.textContent"
+    assert page.execute_script(row) == "256"
+    more.send_keys(Keys.SPACE)
+    assert rows() == 600
+    assert page.execute_script(row) == "512"
+    assert not more.is_displayed()
+
+
+@pytest.mark.parametrize("width", [320, 1400])
+@pytest.mark.parametrize("count", [256, 8192])
+def test_bars_of_many_colours_have_room_and_true_shares(page, width, count):
+    metrics = {"width": width, "height": 800, "deviceScaleFactor": 1, "mobile": width < 800}
+    page.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", metrics)
+    open_many(page, count)
+    colors, rest, room = page.execute_script(
+        "const bar = document.querySelector('dialog .bar');"
+        "const rest = bar.querySelector('.rest').getBoundingClientRect();"
+        "const end = bar.getBoundingClientRect().right;"
+        "const colors = bar.querySelectorAll('button').length;"
+        "return [colors, [rest.left, rest.width, rest.right - end], bar.clientWidth]"
+    )
+    assert colors == 64
+    assert rest[2] <= 0
+    widened = 12 * 3 / room
+    assert rest[1] / room == pytest.approx(1 - 64 / count, abs=widened)
+    assert page.execute_script("return document.querySelectorAll('dialog *').length") < 4000
+
+
+@pytest.mark.parametrize("size", [(1, 3000), (3000, 3), (12, 1), (300, 200)])
+def test_pictures_of_any_form_are_seen(page, size):
+    found = page.execute_script(
+        "const [width, height] = arguments;"
+        "const whole = parts.compare('a.png', [width, height], 'beside');"
+        "document.getElementById('gallery').replaceChildren(whole);"
+        "return [...whole.querySelectorAll('.pane')].map((pane) => {"
+        "  const [a, b] = [pane, pane.firstChild].map((one) => one.getBoundingClientRect());"
+        "  const third = Number(pane.firstChild.style.getPropertyValue('--third'));"
+        "  const left = b.left + b.width * third / 3 - a.left;"
+        "  return [a.width, a.height, b.width / 3, b.height, left, b.top - a.top];"
+        "});",
+        *size,
+    )
+    for width, height, seen, tall, left, top in found:
+        assert min(seen, tall) >= 6
+        assert left == pytest.approx((width - seen) / 2, abs=0.1)
+        assert top == pytest.approx((height - tall) / 2, abs=0.1)
+        assert 0.124 < width / height < 8.1
+        if size[0] < 16 * size[1] < 256 * size[0]:
+            assert seen / tall == pytest.approx(size[0] / size[1], rel=0.01)
 
 
 def test_what_is_said_in_the_dialog_is_seen_there_and_a_click_in_its_margin_is_none_beside_it(page):

@@ -11,32 +11,50 @@ const details = (() => {
 
   const NUMBERS = new Set(["entry", "share", "pixels"]);
 
+  const SHOWN = 256; // rows of a palette at once: a table of thousands takes seconds
+  const BAR = 64; // colours of a bar
+
+  function rowOf([hex, count, share, swatches, name], label) {
+    return make(
+      "tr",
+      {},
+      make("td", { class: "number" }, String(label)),
+      make("td", {}, make("span", { class: "swatch", style: { "--color": hex } }), " ",
+        make("button", { type: "button", "aria-label": `Copy ${hex}`, onclick: () => copy(hex) }, hex), name ? ` ${name}` : ""),
+      make("td", { class: "number" }, percent(share)),
+      make("td", { class: "number" }, count.toLocaleString("en")),
+      make("td", { class: "swatches" }, ...swatches.map((color) => make("span", { class: "swatch", title: color, style: { "--color": color } }))),
+    );
+  }
+
+  // The palette's first rows, and a button for more.
   function table(entries) {
     const head = ["entry", "colour", "share", "pixels", "its most frequent colours"];
+    const body = make("tbody");
+    const more = make("button", { type: "button", class: "more", onclick: () => grow().querySelector("button").focus() });
+    // Adds rows; gives the first of them.
+    function grow() {
+      const first = body.rows.length;
+      body.append(...entries.slice(first, first + SHOWN).map((entry, place) => rowOf(entry, first + place)));
+      more.hidden = body.rows.length === entries.length;
+      more.textContent = `Show more (${number(body.rows.length)} of ${number(entries.length)} are shown)`;
+      return body.rows[first];
+    }
+    grow();
     return make(
       "div",
-      { class: "scroll", tabindex: 0, role: "region", "aria-label": "Palette" },
+      {},
       make(
-        "table",
-        { class: "palette" },
-        make("thead", {}, make("tr", {}, ...head.map((word) => make("th", { scope: "col", class: NUMBERS.has(word) ? "number" : null }, word)))),
+        "div",
+        { class: "scroll", tabindex: 0, role: "region", "aria-label": "Palette" },
         make(
-          "tbody",
-          {},
-          ...entries.map(([hex, count, share, swatches, name], label) =>
-            make(
-              "tr",
-              {},
-              make("td", { class: "number" }, String(label)),
-              make("td", {}, make("span", { class: "swatch", style: { "--color": hex } }), " ",
-                make("button", { type: "button", "aria-label": `Copy ${hex}`, onclick: () => copy(hex) }, hex), name ? ` ${name}` : ""),
-              make("td", { class: "number" }, percent(share)),
-              make("td", { class: "number" }, count.toLocaleString("en")),
-              make("td", { class: "swatches" }, ...swatches.map((color) => make("span", { class: "swatch", title: color, style: { "--color": color } }))),
-            ),
-          ),
+          "table",
+          { class: "palette" },
+          make("thead", {}, make("tr", {}, ...head.map((word) => make("th", { scope: "col", class: NUMBERS.has(word) ? "number" : null }, word)))),
+          body,
         ),
       ),
+      more,
     );
   }
 
@@ -54,7 +72,7 @@ const details = (() => {
     if (told.facts.length) body.push(make("h3", {}, "Facts"), make("div", { class: "told" }, facts(told.facts)));
     if (told.notes.length) body.push(make("h3", {}, "Warnings and policies"), make("ul", { class: "notes" }, ...told.notes.map((note) => make("li", {}, note))));
     if (told.palette.length) {
-      body.push(make("h3", {}, "Palette"), bar(told.palette.map(([hex, , share]) => [hex, share])), table(told.palette));
+      body.push(make("h3", {}, "Palette"), bar(told.palette.slice(0, BAR).map(([hex, , share]) => [hex, share])), table(told.palette));
     }
     if (told.files.length) {
       const links = told.files.map(([kind, path, bytes]) => make("li", {}, make("a", { href: `../${address(path)}` }, kind), ` ${number(bytes / 1000)} kB`));
@@ -75,7 +93,7 @@ const details = (() => {
       const rest = await told;
       if (shown === image) fill(image, rest); // else it has come too late: another one was opened
     } catch (error) {
-      if (shown === image) document.getElementById("details-body").replaceChildren(make("p", { class: "why" }, `${error.message}; is the report whole?`));
+      if (shown === image) document.getElementById("details-body").replaceChildren(make("p", { class: "why" }, error.message));
     }
   }
 

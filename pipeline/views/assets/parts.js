@@ -66,7 +66,7 @@ const parts = (() => {
           type: "button",
           title: `${hex}, ${percent(share)}: click to copy`,
           "aria-label": `Copy ${hex}, ${percent(share)}`,
-          style: { "--color": hex, "--share": Math.max(share, 0.002) },
+          style: { "--color": hex, "--share": share },
           onclick: () => copy(hex),
         }),
       ),
@@ -85,7 +85,7 @@ const parts = (() => {
   // The thirds of a strip: under a slider, or beside each other. size: [width, height] of the image.
   function compare(name, size, view) {
     const source = `thumbs/${address(name)}.webp`;
-    const style = { "--ratio": size[0] / size[1] };
+    const style = { "--image": size[0] / size[1] };
     if (view === "beside") {
       return make("div", { class: "compare beside", style }, make("div", { class: "panes" }, ...[0, 1, 2].map((third) => pane(source, name, third))));
     }

@@ -382,6 +382,31 @@ def test_runs_that_did_nothing_and_records_that_are_none_are_passed_over(tmp_pat
     assert last_run(tree) == done
 
 
+def test_what_was_passed_over_is_told(site):
+    (site.base / "away.png").write_bytes(b"")
+    (site.inputs / "link.png").symlink_to(site.base / "away.png")
+    (site.inputs / "notes.txt").write_bytes(b"")
+    site.run()
+    told = dict(index(site)["run"])
+    assert told["passed over"].startswith("link.png: ")
+    assert told["other files, not looked at"] == "1 .txt; input.include takes them in"
+
+
+def test_a_report_whose_thumbnails_are_pruned_is_written_without_them(site):
+    site.run()
+    without = ("--set", "output.report=false")
+    site.run(*without)
+    assert index(site)["images"]["thumb"] == [1, 1]
+    assert site.call("prune", *without, "--dry-run").exit_code == 0
+    assert index(site)["images"]["thumb"] == [1, 1]
+    assert "report/thumbs/a.png.webp" in site.call("prune", *without).stdout
+    assert index(site)["images"]["thumb"] == [0, 0]
+    shutil.rmtree(site.outputs / "report")
+    (site.outputs / "quantized/x.png").write_bytes(b"")
+    assert site.call("prune", *without).stdout == "quantized/x.png\n"
+    assert not (site.outputs / "report").exists()
+
+
 @pytest.mark.slow
 def test_the_wheel_has_the_pages(tmp_path):
     pytest.importorskip("setuptools", "77")

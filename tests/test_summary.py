@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from pipeline.errors import ExitCode, ImageError
+from pipeline.files.entries import Skipped
 from pipeline.jobs.manifest import save
 from pipeline.jobs.records import Records
 from pipeline.jobs.run import run
@@ -162,6 +163,19 @@ def test_the_run_log_says_when_where_with_what_and_how_it_ended(tmp_path):
     assert content["exit_code"] == 1
     assert {"segpipe", "python", "platform", "numpy", "pillow"} <= content["versions"].keys()
     assert content["job"]["quantize"]["colors"] == 7
+
+
+def test_the_run_log_says_what_was_passed_over_and_stays_small(tmp_path):
+    found = summary(1)
+    found.passed_over = [Skipped(f"{number:03}.png", "it leads out") for number in range(250)]
+    found.others = {f".{number}": number + 1 for number in range(250)}
+    write_runlog(tmp_path, job(tmp_path), found, 1_700_000_000_000_000_000)
+    [path] = (tmp_path / "runs").iterdir()
+    content = json.loads(path.read_bytes())
+    assert content["passed_over"] == 250
+    assert content["passed_over_first"][99:] == [{"path": "099.png", "reason": "it leads out"}]
+    assert len(content["others"]) == 100
+    assert content["others"][".249"] == 250
 
 
 def test_every_failure_has_an_exit_code_of_an_image():

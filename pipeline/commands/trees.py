@@ -75,5 +75,7 @@ def prune(job: Path, overrides: tuple[str, ...], dry_run: bool, max_delete: int)
         click.echo(plain(path))
     removed = 0 if dry_run or not len(left) else leftovers.prune(found, left, tell)
     click.echo(f"{len(left.orphans)} orphans, {len(left.strays)} strays, {removed} files removed", err=True)
-    if spec.output.report and left.orphans and not dry_run:
-        renew(spec, changed=True)
+    if dry_run or not len(left):
+        return
+    if (found.tree.outputs / "report" / "index.html").exists() or (spec.output.report and left.orphans):
+        renew(spec, changed=bool(left.orphans))  # a page shows no thumbnail that was removed

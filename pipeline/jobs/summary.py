@@ -6,12 +6,14 @@ import secrets
 import socket
 import sys
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from importlib.metadata import version
 from typing import Any
 
 from pipeline import __version__
 from pipeline.errors import ExitCode, ImageError
+from pipeline.files.entries import Skipped
 from pipeline.files.objects import Place
 from pipeline.files.writing import write_whole
 from pipeline.jobs.plan import Orphan, Reason, summarize
@@ -20,6 +22,7 @@ from pipeline.jobs.spec import JobSpec
 from pipeline.jobs.survey import Survey
 
 _LIBRARIES = ("numpy", "numba", "pillow", "zlib-ng", "dask", "msgspec")
+_SHOWN = 100  # of what was passed over; a run's record stays small
 
 
 @dataclass
@@ -29,7 +32,8 @@ class Summary:
     reasons : images by the reason of their decision. failing : those that were left alone because
     they must fail again. damaged : unreadable lines of the manifest or journal. signal, over : see `Stop`.
     pixels : of the images that were done. seen : whether the run came to know what there is to do.
-    changed : the images that something came of.
+    changed : the images that something came of. passed_over : links and folders that were not entered.
+    others : files that were not looked at, by extension.
     """
 
     reasons: dict[str, int]
@@ -47,6 +51,8 @@ class Summary:
     pixels: int = 0
     seen: bool = True
     changed: list[str] = field(default_factory=list)
+    passed_over: list[Skipped] = field(default_factory=list)
+    others: dict[str, int] = field(default_factory=dict)
 
     @classmethod
     def of(cls, found: Survey) -> "Summary":
@@ -65,6 +71,8 @@ class Summary:
             damaged=found.manifest.damaged,
             unchanged=sum(decision.reason is Reason.UNCHANGED for decision in left),
             planned=len(found.plan.work),
+            passed_over=found.listing.skipped,
+            others=found.listing.others,
         )
 
     @classmethod
@@ -125,6 +133,9 @@ def write_runlog(state: Place, spec: JobSpec, summary: Summary, started: int) ->
         "orphans": len(summary.orphans),
         "pixels": summary.pixels,
         "reasons": summary.reasons,
+        "passed_over": len(summary.passed_over),
+        "passed_over_first": [skipped._asdict() for skipped in summary.passed_over[:_SHOWN]],
+        "others": dict(Counter(summary.others).most_common(_SHOWN)),
         "versions": {
             "segpipe": __version__,
             "python": sys.version.split()[0],

@@ -5,6 +5,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+from pipeline.files.kinds import told_kinds
 from pipeline.jobs.records import Record
 from pipeline.jobs.spec import JobSpec
 from pipeline.jobs.tree import Tree
@@ -70,6 +71,18 @@ def _about_run(run: dict[str, Any]) -> Iterator[tuple[str, str]]:
     yield "because", reasons or "–"
     if run.get("orphans"):
         yield "orphans", f"{run['orphans']:,} images have outputs but no input; segpipe prune removes them"
+    yield from _about_others(run)
+
+
+def _about_others(run: dict[str, Any]) -> Iterator[tuple[str, str]]:
+    """What the run came by and did not look into; a record of an earlier version says nothing of it."""
+    count, shown = run.get("passed_over", 0), run.get("passed_over_first", [])
+    if count:
+        words = "; ".join(f"{skipped['path']}: {skipped['reason']}" for skipped in shown)
+        more = f"; and {count - len(shown):,} more" if count > len(shown) else ""
+        yield "passed over", f"{words}{more}"
+    if run.get("others"):
+        yield "other files, not looked at", f"{told_kinds(run['others'])}; input.include takes them in"
 
 
 def _about_job(spec: JobSpec) -> Iterator[tuple[str, str]]:

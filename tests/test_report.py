@@ -382,6 +382,15 @@ def test_runs_that_did_nothing_and_records_that_are_none_are_passed_over(tmp_pat
     assert last_run(tree) == done
 
 
+def test_of_runs_of_one_second_the_later_is_the_last(tmp_path):
+    runs = tmp_path / ".segpipe/runs"
+    runs.mkdir(parents=True)
+    told = [{"done": 1, "failed": 0, "skipped": 0, "started_ns": 10**18 + number} for number in range(3)]
+    for name, run in zip("bca", told, strict=True):
+        (runs / f"20200101T000000Z-{name}.json").write_text(json.dumps(run))
+    assert last_run(trees_of_jobs.Tree(tmp_path / "in", tmp_path)) == told[2]
+
+
 def test_what_was_passed_over_is_told(site):
     (site.base / "away.png").write_bytes(b"")
     (site.inputs / "link.png").symlink_to(site.base / "away.png")

@@ -121,6 +121,7 @@ def write_runlog(state: Place, spec: JobSpec, summary: Summary, started: int) ->
     stamp = time.strftime("%Y%m%dT%H%M%SZ", time.gmtime(started / 1e9))
     content: dict[str, Any] = {
         "started": stamp,
+        "started_ns": started,
         "seconds": round(summary.seconds, 3),
         "host": socket.gethostname(),
         "exit_code": int(summary.exit_code),

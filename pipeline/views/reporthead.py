@@ -3,9 +3,11 @@
 import json
 import time
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 from typing import Any
 
 from pipeline.files.kinds import told_kinds
+from pipeline.files.objects import Place
 from pipeline.jobs.records import Record
 from pipeline.jobs.spec import JobSpec
 from pipeline.jobs.tree import Tree
@@ -14,14 +16,21 @@ from pipeline.jobs.tree import Tree
 def last_run(tree: Tree) -> dict[str, Any]:
     """What the last run that did anything has noted of itself; nothing if that is gone."""
     folder = tree.state / "runs"
-    for name in sorted((path.name for path in folder.glob("*.json")), reverse=True):
-        try:
-            found = json.loads((folder / name).read_bytes())
-            if found["done"] or found["failed"] or found["skipped"]:
-                return dict(found)
-        except (OSError, ValueError, TypeError, KeyError):
-            continue
+    names = sorted((path.name for path in folder.glob("*.json")), reverse=True)
+    for _, of_a_second in groupby(names, key=lambda name: name.partition("-")[0]):
+        found = [run for name in of_a_second if (run := _read(folder / name))]
+        if found:
+            return max(found, key=lambda run: run.get("started_ns", 0))
     return {}
+
+
+def _read(path: Place) -> dict[str, Any]:
+    """The record of a run that did anything; nothing of others, and of what is none."""
+    try:
+        found = json.loads(path.read_bytes())
+        return dict(found) if found["done"] or found["failed"] or found["skipped"] else {}
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
 
 
 def head_of(tree: Tree, records: Sequence[Record], run: dict[str, Any], spec: JobSpec) -> dict[str, Any]:

@@ -1,7 +1,10 @@
 """`segpipe init`: a job file fitted to the folder that it is given, which loads and runs as it stands."""
 
+import os
 import re
 import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -19,6 +22,9 @@ from pipeline.jobs import glance as glances
 from pipeline.jobs.glance import glance
 from pipeline.jobs.proposal import remarks_on, settings_for
 from pipeline.jobs.spec import load_spec
+
+REPO = Path(__file__).parents[1]
+BARE = {**os.environ, "PYTHONPATH": str(REPO), "PYTHONDONTWRITEBYTECODE": "1"}
 
 
 @pytest.fixture
@@ -41,6 +47,8 @@ def test_photographs_need_no_more_than_a_report(desk):
     said = written("photos").splitlines()
     assert said == [
         "job.yaml: 2 images (1 .PNG, 1 .png), 0.0 Mpx.",
+        f"from {desk}/photos to {desk}/photos-segpipe, in 16 colours (quantize.colors)",
+        "job.schema.json: the schema, for editors",
         "next: segpipe plan job.yaml, then segpipe run job.yaml",
     ]
     assert yaml.safe_load((desk / "job.yaml").read_text())["output"]["report"] is True
@@ -106,6 +114,36 @@ def test_images_by_another_name_are_included_and_others_named(desk):
     assert spec.input.include == ["*.PNG", "*.jpg_large", "*.png"]
     assert "1 without extension, 1 .dng, 1 .txt." in (desk / "job.yaml").read_text()
     assert "3 images" in segpipe("plan", "job.yaml").stdout
+
+
+def test_patterns_take_names_as_they_are(desk):
+    plant(desk / "in", "a.png")
+    picture(3).save(desk / "in/c.[1]", "JPEG")
+    written("in")
+    assert "2 images" in segpipe("plan", "job.yaml").stdout
+
+
+def test_a_disk_that_fills_leaves_no_torn_file(desk):
+    plant(desk / "in", "a.png")
+    limit = ["bash", "-c", 'ulimit -f 1; "$@"', "-", sys.executable, "-m", "cli", "init", "in"]
+    done = subprocess.run(limit, capture_output=True, text=True, check=False, env=BARE)
+    assert done.returncode == 4, done.stderr
+    assert "job.yaml: could not be written: File too large" in done.stderr
+    assert [path.name for path in desk.iterdir()] == ["in"]
+
+
+def test_a_schema_that_is_there_stays_and_one_that_cannot_be_is_told(desk):
+    plant(desk / "in", "a.png")
+    schema = desk / "job.schema.json"
+    written("in", "a.yaml")
+    assert "job.schema.json: the schema, for editors, was there" in written("in", "b.yaml")
+    schema.write_text("mine")
+    assert "job.schema.json: left as it is, though not this version's" in written("in", "c.yaml")
+    assert schema.read_text() == "mine"
+    schema.unlink()
+    schema.symlink_to("nowhere")
+    assert "left as it is" in written("in", "d.yaml")
+    assert schema.is_symlink()
 
 
 def test_a_folder_without_images_names_what_is_there(desk):

@@ -3,12 +3,16 @@
 import os
 import shlex
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
 from pipeline.commands.completion import folders
 from pipeline.commands.reading import tell
 from pipeline.errors import InputError, OutputError, SpecError
+
+if TYPE_CHECKING:
+    from pipeline.jobs.spec import JobSpec
 
 
 @click.command()
@@ -26,21 +30,22 @@ def schema() -> None:
 def init(images: str, job: Path, output: str | None) -> None:
     """Write a commented job file JOB for a folder of IMAGES, and the schema beside it."""
     from pipeline.files.objects import place
+    from pipeline.files.printable import plain
     from pipeline.jobs.extras import require_store
     from pipeline.jobs.glance import glance
     from pipeline.jobs.proposal import remarks_on, settings_for, sizes_of
     from pipeline.jobs.spec_template import template
 
     if os.path.lexists(job):
-        raise SpecError(
-            f"{job}: expected a new file, found one; choose another name: segpipe init IMAGES JOB"
-        )
+        raise _taken(job)
     root, target = _roots(images, output)
     require_store(root)
     found = glance(place(root))
-    _write(job, template(root, target, settings_for(found), list(remarks_on(found))))
+    spec = _write(job, template(root, target, settings_for(found), list(remarks_on(found))))
     name = shlex.quote(str(job))
-    tell(f"{job}: {sizes_of(found)}")
+    tell(f"{plain(str(job))}: {sizes_of(found)}")
+    tell(f"from {plain(root)} to {plain(target)}, in {_colors(spec)}")
+    tell(_write_schema(job.with_name("job.schema.json")))
     tell(f"next: segpipe plan {name}, then segpipe run {name}")
 
 
@@ -75,22 +80,54 @@ def _expect_folder(images: Path) -> None:
         raise InputError(f"{images}: expected a folder of images, found {found}; check the path")
 
 
-def _write(job: Path, text: str) -> None:
-    """Write the job file and the schema, never over a file that is there; none is left that does not load."""
+def _write(job: Path, text: str) -> "JobSpec":
+    """Write the job file, whole and never over a file that is there; none is left that does not load."""
+    from pipeline.files.wholefiles import write_new
     from pipeline.jobs.spec import load_spec
 
-    schema_file = job.with_name("job.schema.json")
+    def check(written: Path) -> None:
+        try:
+            load_spec(written)
+        except SpecError as error:
+            raise SpecError(str(error).replace(str(written), str(job))) from error
+
     try:
-        with job.open("x", encoding="utf-8") as file:
-            file.write(text)
-        load_spec(job)
-        if not schema_file.exists():
-            schema_file.write_text(_schema(), encoding="utf-8")
-    except SpecError:
-        job.unlink()
-        raise
+        write_new(job, text.encode(), check)
+    except FileExistsError:
+        raise _taken(job) from None
     except OSError as error:
         raise OutputError(f"{job}: could not be written: {error.strerror}; choose another name") from error
+    return load_spec(job)
+
+
+def _write_schema(path: Path) -> str:
+    """Write the schema, whole and never over a file that is there; returns what to tell of it."""
+    from pipeline.files.printable import plain
+    from pipeline.files.wholefiles import has_content, write_new
+
+    text, name = _schema().encode(), plain(str(path))
+    try:
+        write_new(path, text, lambda written: None)
+    except FileExistsError:
+        if has_content(path, text):
+            return f"{name}: the schema, for editors, was there"
+        return f"{name}: left as it is, though not this version's; segpipe schema prints that"
+    except OSError as error:
+        raise OutputError(
+            f"{path}: could not be written: {error.strerror}; the job file is, and needs no schema; for "
+            "editors: segpipe schema"
+        ) from error
+    return f"{name}: the schema, for editors"
+
+
+def _colors(spec: "JobSpec") -> str:
+    if spec.quantize.method == "segment":
+        return f"{spec.quantize.colors} classes (quantize.colors)"
+    return f"{spec.quantize.colors} colours (quantize.colors)"
+
+
+def _taken(job: Path) -> SpecError:
+    return SpecError(f"{job}: expected a new file, found one; choose another name: segpipe init IMAGES JOB")
 
 
 def _schema() -> str:

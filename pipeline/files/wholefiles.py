@@ -65,6 +65,31 @@ def put(path: Path, write: Callable[[BinaryIO], object]) -> None:
         raise not_writable(error) from error
 
 
+def write_new(path: Path, data: bytes, check: Callable[[Path], object]) -> None:
+    """Write a file that is not there yet, whole or not at all.
+
+    check : looks at the file before it has its name, and raises if it is not to be.
+    Raises OSError: FileExistsError if the name is taken, by a broken link too.
+    """
+    with _taken_back(temporary_beside(path)) as temporary:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        check(temporary)
+        try:
+            os.link(temporary, path)  # unlike a rename, never over another's file
+        except FileExistsError:
+            raise
+        except OSError:  # a file system without hard links
+            if os.path.lexists(path):
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST)) from None
+            temporary.rename(path)
+        else:
+            temporary.unlink()
+    flush_folder(path.parent)
+
+
 def sweep(folder: Path, finals: Iterable[str] | None = None) -> int:
     """Remove what killed writers left in a folder; returns the number of files removed.
 

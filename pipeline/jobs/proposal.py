@@ -3,6 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Iterator
+from glob import escape
 
 from pipeline.files.kinds import told_kinds
 from pipeline.files.printable import plain
@@ -19,7 +20,7 @@ def settings_for(found: Glance) -> dict[str, Setting]:
     settings = {"output.report": Setting("true", "Set, so that there is something to look at after a run.")}
     if found.uncommon:
         kinds = ", ".join(plain(kind) for kind in found.uncommon)
-        patterns = [f"*{kind}" for kind in sorted(found.kinds)]
+        patterns = [f"*{escape(kind)}" for kind in sorted(found.kinds)]
         settings["input.include"] = Setting(
             as_yaml(patterns), f"Set, because {kinds} files are images, which their names do not say."
         )

@@ -10,7 +10,7 @@ import click
 from pipeline import __version__
 from pipeline.commands.compare import compare
 from pipeline.commands.endings import exit_code_of
-from pipeline.commands.hints import missing_job, unknown_command
+from pipeline.commands.hints import meant_equals, meant_setting, missing_job, unknown_command
 from pipeline.commands.init import init, schema
 from pipeline.commands.palette import palette
 from pipeline.commands.plan import explain, plan, status
@@ -18,6 +18,8 @@ from pipeline.commands.report import report
 from pipeline.commands.run import run
 from pipeline.commands.trees import merge, prune, verify
 from pipeline.errors import ExitCode, SegpipeError
+
+_WORDS = "segpipe.words"  # of the command line, in the context's meta
 
 
 class _Commands(click.Group):
@@ -40,6 +42,7 @@ class _Commands(click.Group):
     ) -> tuple[str | None, click.Command | None, list[str]]:
         """Find the command; who gave none is told what may have been meant."""
         name = args[0]
+        ctx.meta[_WORDS] = args
         if not (ctx.resilient_parsing or name.startswith("-") or self.get_command(ctx, name)):
             ctx.fail(unknown_command(name, self.commands))
         return super().resolve_command(ctx, args)
@@ -51,6 +54,11 @@ class _Commands(click.Group):
             if error.param is None or error.param.name != "job" or error.ctx is None:
                 raise
             raise click.UsageError(missing_job(str(error.ctx.info_name)), error.ctx) from None
+        except click.UsageError as error:
+            meant = _meant(error, ctx.meta.get(_WORDS, []))
+            if not meant:
+                raise
+            raise click.UsageError(meant, error.ctx) from None
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except SegpipeError as error:
@@ -68,6 +76,15 @@ class _Commands(click.Group):
                 traceback.print_exc()
                 click.echo(f"segpipe {__version__}: a bug; please report it with the lines above", err=True)
             ctx.exit(code)
+
+
+def _meant(error: click.UsageError, words: list[str]) -> str:
+    """What was most likely meant by a wrong option of a command that takes `--set`; else nothing."""
+    if error.ctx is None or all(param.name != "overrides" for param in error.ctx.command.params):
+        return ""
+    if isinstance(error, click.NoSuchOption):
+        return meant_setting(error.option_name, words)
+    return meant_equals(words)
 
 
 _CODES = "\b\nExit codes:\n" + "\n".join(

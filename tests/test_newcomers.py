@@ -80,6 +80,20 @@ ROWS: list[tuple[tuple[str, ...], int, tuple[str, ...]]] = [
         2,
         ("output.palette.formats", "at most 256 colours", "300", "ask for fewer colours"),
     ),
+    # keys of the job file as options
+    (("run", "job.yaml", "--colors", "8"), 2, ("'--colors'", "did you mean --set quantize.colors=8?")),
+    (("plan", "job.yaml", "--max-iter=9"), 2, ("'--max-iter'", "--set quantize.max_iter=9?")),
+    (("plan", "job.yaml", "--workers"), 2, ("--set compute.workers=VALUE?",)),
+    (("plan", "--ssim", "job.yaml"), 2, ("--set output.ssim=true?",)),
+    (
+        ("status", "job.yaml", "--root", "my in"),
+        2,
+        ("--set input.root='my in' or --set output.root='my in'?",),
+    ),
+    (("run", "job.yaml", "--set", "quantize.colors", "8"), 2, ("KEY=VALUE", "--set quantize.colors=8?")),
+    (("run", "job.yaml", "--nonsense", "8"), 2, ("No such option '--nonsense'",)),
+    (("run", "job.yaml", "other.yaml"), 2, ("unexpected extra argument (other.yaml)",)),
+    (("schema", "--colors", "8"), 2, ("No such option '--colors'",)),
     # wrong roots
     (
         ("run", "job.yaml", "--set", "input.root=inn"),

@@ -1,7 +1,7 @@
-"""What was most likely meant by words that are no command, or by a command without its job file."""
+"""What was most likely meant by words that are no command, no option, or a command without its job file."""
 
 import shlex
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 from pathlib import Path
 
@@ -39,6 +39,46 @@ def missing_job(command: str) -> str:
         more = ", …" if len(here) > _SHOWN else ""
         return f"expected a job file, found none given; here are: {', '.join(here[:_SHOWN])}{more}"
     return "expected a job file, found none given; to write one for a folder of images: segpipe init FOLDER"
+
+
+def meant_setting(option: str, words: Sequence[str]) -> str:
+    """What to tell of an option that is none, but a key of the job file; nothing if it is no key either.
+
+    words : the command line, for the value.
+    """
+    from pipeline.jobs.spec_schema import json_schema
+    from pipeline.jobs.spec_words import key_paths, node_at
+
+    name, schema = option.removeprefix("--").replace("-", "_"), json_schema()
+    found = []
+    for path in key_paths(schema):
+        node = node_at(schema, path)
+        if path[-1] == name and "properties" not in node:
+            value = _value_of(option, words, flag=node.get("type") == "boolean")
+            found.append(f"--set {'.'.join(path)}={value}")
+    return f"no such option {option!r}; did you mean {' or '.join(found)}?" if found else ""
+
+
+def meant_equals(words: Sequence[str]) -> str:
+    """What to tell of `--set KEY VALUE`, which lacks its equals sign; nothing if that is not there."""
+    for word, key, value in zip(words, words[1:], words[2:], strict=False):
+        if word == "--set" and "=" not in key and not value.startswith("-"):
+            return (
+                f"--set {key}: expected KEY=VALUE, found no '='; did you mean "
+                f"--set {key}={shlex.quote(value)}?"
+            )
+    return ""
+
+
+def _value_of(option: str, words: Sequence[str], *, flag: bool) -> str:
+    """The value that follows an option, as the shell takes it; a word in its place if there is none."""
+    for word, following in zip(words, [*words[1:], ""], strict=True):
+        if word.startswith(f"{option}="):
+            return shlex.quote(word.partition("=")[2])
+        a_value = following in ("true", "false") if flag else following and not following.startswith("--")
+        if word == option and a_value:
+            return shlex.quote(following)
+    return "true" if flag else "VALUE"
 
 
 def _is_there(name: str) -> bool:

@@ -1,6 +1,7 @@
 """The command line: words, exit codes, and which stream says what."""
 
 import json
+import os
 import shutil
 import subprocess
 import sys
@@ -281,6 +282,27 @@ def test_an_orphan_that_only_the_journal_knows_stays_pruned(ran):
     ran.run()
     assert list(ran.records()) == ["b/c.png"]
     assert ran.plan()["orphans"] == []
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(("plan", "-v"), 0), (("plan", "--check"), 6), (("verify",), 6)]
+)
+def test_a_reader_that_has_seen_enough_does_not_end_a_command(ran, arguments, code):
+    """Nor does it change the exit code: `plan | head -1` under pipefail."""
+    (ran.outputs / "quantized/a.png.png").write_bytes(b"")
+    reading, writing = os.pipe()
+    os.close(reading)
+    name, *options = arguments
+    done = subprocess.run(
+        [sys.executable, REPO / "cli.py", name, ran.job, *options],
+        stdout=writing,
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    os.close(writing)
+    assert done.returncode == code, done.stderr
+    assert "rror" not in done.stderr
 
 
 def test_quiet_and_verbose_and_json_logs(ran):

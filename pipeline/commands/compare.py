@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from pipeline.commands.options import IMAGE, JOB, JSON, SET
-from pipeline.commands.reading import tell
+from pipeline.commands.reading import show, tell
 
 _COMPARISONS = """\b
 Examples:
@@ -62,5 +62,5 @@ def compare(
     choices.expect_file(files["plot"], "--plot", (".svg", ".png"), place)
     given, found = compared(wanted, image, place, tell)
     for line in [choices.choice_json(given, found)] if as_json else choices.choice_lines(given, found):
-        click.echo(line)
+        show(line)
     choices.save(given, found, **files)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from pipeline.commands.completion import folders
-from pipeline.commands.reading import tell
+from pipeline.commands.reading import show, tell
 from pipeline.errors import InputError, OutputError, SpecError
 
 if TYPE_CHECKING:
@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 @click.command()
 def schema() -> None:
     """Print the JSON Schema of job files, for editors."""
-    click.echo(_schema(), nl=False)
+    show(_schema(), nl=False)
 
 
 @click.command()

@@ -7,6 +7,7 @@ from typing import Any
 import click
 
 from pipeline.commands.options import JSON
+from pipeline.commands.reading import show
 from pipeline.errors import ExitCode
 
 _PALETTES = """\b
@@ -73,7 +74,5 @@ def palette(
     expect_files(files, images, together=together, colors=wanted["colors"] if numbered else 0)
     look = Look.of(sys.stdout, os.environ, shutil.get_terminal_size().columns)
     telling = Telling(look, names, len(images) > 1, as_json, files)
-    if not tell(
-        palettes_of(images, wish, together=together, announce=complain), telling, click.echo, complain
-    ):
+    if not tell(palettes_of(images, wish, together=together, announce=complain), telling, show, complain):
         sys.exit(ExitCode.IMAGES_FAILED)

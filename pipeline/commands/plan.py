@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from pipeline.commands.options import IMAGE, JOB, JSON, SET, VERBOSE, plan_options
-from pipeline.commands.reading import look, read
+from pipeline.commands.reading import look, read, show
 from pipeline.errors import ExitCode
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def explain(job: Path, image: str, overrides: tuple[str, ...]) -> None:
         near = did_you_mean(nearest_keys(image, keys, found.tree.inputs))
         raise SpecError(f"{image}: expected the key of an image; {near}`segpipe plan -v {job}` lists them")
     for line in explanation(found, image):
-        click.echo(line)
+        show(line)
 
 
 @click.command()
@@ -58,7 +58,7 @@ def status(job: Path, overrides: tuple[str, ...]) -> None:
 
     found = look(*read(job, overrides))
     for line in status_lines(found, find_leftovers(found)):
-        click.echo(line)
+        show(line)
 
 
 def show_plan(found: "Survey", *, as_json: bool, verbose: bool) -> None:
@@ -66,4 +66,4 @@ def show_plan(found: "Survey", *, as_json: bool, verbose: bool) -> None:
     from pipeline.views.texts import plan_json, plan_lines
 
     for line in [plan_json(found)] if as_json else plan_lines(found, verbose=verbose):
-        click.echo(line)
+        show(line)

@@ -1,5 +1,7 @@
 """From words to a job, and a look at its trees. All is imported when it is needed: --help needs none."""
 
+import os
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,6 +15,16 @@ if TYPE_CHECKING:
 def tell(text: str) -> None:
     """Say something on stderr."""
     click.echo(text, err=True)
+
+
+def show(text: str, *, nl: bool = True) -> None:
+    """Print data on stdout. A reader that has seen enough, such as `head`, does not end the command."""
+    try:
+        click.echo(text, nl=nl)
+    except BrokenPipeError:
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
 
 
 def read(job: Path, overrides: tuple[str, ...], **given: Any) -> "tuple[JobSpec, Options]":

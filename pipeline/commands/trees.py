@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from pipeline.commands.options import JOB, SET
-from pipeline.commands.reading import look, read, tell
+from pipeline.commands.reading import look, read, show, tell
 from pipeline.commands.report import renew
 from pipeline.errors import ExitCode
 
@@ -23,7 +23,7 @@ def verify(job: Path, overrides: tuple[str, ...]) -> None:
     spec, _ = read(job, overrides)
     verdict = verify_tree(tree_of(spec))
     for image, path, what in verdict.differences:
-        click.echo(f"{plain(path)}  {what}  ({plain(image)})" if image else f"{path}  {what}")
+        show(f"{plain(path)}  {what}  ({plain(image)})" if image else f"{path}  {what}")
     if not verdict.files:
         tell(f"nothing is recorded in {plain(spec.output.root)}: run the job first (segpipe run)")
     click.echo(f"{verdict.files} files compared, {len(verdict.differences)} differences", err=True)
@@ -72,7 +72,7 @@ def prune(job: Path, overrides: tuple[str, ...], dry_run: bool, max_delete: int)
             f"complete? If so, prune again with --max-delete {len(files)}"
         )
     for path in files:
-        click.echo(plain(path))
+        show(plain(path))
     removed = 0 if dry_run or not len(left) else leftovers.prune(found, left, tell)
     click.echo(f"{len(left.orphans)} orphans, {len(left.strays)} strays, {removed} files removed", err=True)
     if dry_run or not len(left):

@@ -324,6 +324,8 @@ def test_quiet_says_what_ends_in_a_code(ran):
         result = ran.call("run", "-q", *words)
         assert (result.exit_code, "bad.png" in result.stderr) == (1, True)
         assert "1 failed" in result.stderr
+        assert "unchanged" not in result.stderr
+        assert "outputs:" not in result.stderr
 
 
 def test_no_time_does_nothing_and_says_so(tmp_path):

@@ -11,9 +11,9 @@ from pipeline.jobs.tree import Tree
 from pipeline.views.closing import Where, closing_lines, duration, look_at
 
 
-def ended(where=None, told_already=False, **given):
+def ended(where=None, told_already=False, quiet=False, **given):
     facts = {"reasons": {}, "failing": [], "orphans": [], "damaged": [], "unchanged": 0, "planned": 0}
-    return list(closing_lines(Summary(**(facts | given)), where, told_already=told_already))
+    return list(closing_lines(Summary(**(facts | given)), where, told_already=told_already, quiet=quiet))
 
 
 def test_they_name_what_is_not_nil_and_always_what_was_done():
@@ -49,6 +49,18 @@ def test_what_was_said_a_moment_ago_is_not_said_again():
     assert len(ended(told_already=True, seconds=300, **facts)) == 3
     many = [failed(f"n{i}") for i in range(9)]
     assert len(ended(told_already=True, failures=many, planned=9)) == 7
+
+
+def test_who_asked_for_quiet_hears_only_what_is_not_well():
+    facts = {"unchanged": 9, "done": 1, "planned": 4, "orphans": [Orphan(done("b"), "input has gone")]}
+    where = Where(Tree(place("/in"), place("/out")), report=True)
+    assert ended(where, quiet=True, failures=[failed("a")], **facts) == [
+        "1 failed, 2 not begun",
+        "failed: a: TruncatedImage: !",
+        "every failure, with its reason: /out/manifest.jsonl",
+        "2 images left to do: run again to go on",
+    ]
+    assert ended(where, quiet=True, unchanged=9) == []
 
 
 def test_they_point_to_prune():

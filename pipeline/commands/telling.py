@@ -39,5 +39,5 @@ class Telling:
         if sys.stderr is None or (self._silent and not summary.exit_code):
             return
         say = self.watcher.say if self._log_json else tell
-        for line in closing_lines(summary, where, told_already=not self._silent):
+        for line in closing_lines(summary, where, told_already=not self._silent, quiet=self._silent):
             say(line)

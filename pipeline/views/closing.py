@@ -23,17 +23,22 @@ class Where(NamedTuple):
 
 
 def closing_lines(
-    summary: Summary, where: Where | None = None, *, told_already: bool = False
+    summary: Summary, where: Where | None = None, *, told_already: bool = False, quiet: bool = False
 ) -> Iterator[str]:
     """What a person wants to know when a run has ended.
 
     told_already : whether the failures of this run were told when they happened.
+    quiet : only what is not well.
     """
     if not summary.seen:
         yield f"ended after {duration(summary.seconds)}, before it was known what there is to do"
         return
     nothing = "" if summary.planned else f": nothing {'new ' if summary.failing else ''}to do"
-    yield f"{_numbers(summary)} in {_time(summary)}{nothing}"
+    numbers = _numbers(summary, ("failed", "not begun") if quiet else ())
+    if not quiet:
+        yield f"{numbers} in {_time(summary)}{nothing}"
+    elif numbers:
+        yield numbers
     failures = [*summary.failures, *summary.failing]
     in_sight = told_already and summary.seconds < _LATELY and len(summary.failures) <= _SHOWN
     yield from _reasons(summary.failing if in_sight else failures)
@@ -41,6 +46,8 @@ def closing_lines(
         yield f"every failure, with its reason: {plain(str(where.tree.book / NAME))}"
     if summary.left:
         yield f"{_images(summary.left)} left to do: run again to go on"
+    if quiet:
+        return
     if summary.orphans:
         count = len(summary.orphans)
         yield f"{_images(count)} {'has' if count == 1 else 'have'} outputs but no input; see `segpipe prune`"
@@ -68,7 +75,7 @@ def duration(seconds: float) -> str:
     return f"{minutes // 60} h {minutes % 60} min"
 
 
-def _numbers(summary: Summary) -> str:
+def _numbers(summary: Summary, only: tuple[str, ...] = ()) -> str:
     counts = {
         "done": summary.done,
         "unchanged": summary.unchanged,
@@ -76,7 +83,8 @@ def _numbers(summary: Summary) -> str:
         "failed": len(summary.failures) + len(summary.failing),
         "not begun": summary.left,
     }
-    return ", ".join(f"{count} {word}" for word, count in counts.items() if count or word == "done")
+    told = {word: count for word, count in counts.items() if word in (only or counts)}
+    return ", ".join(f"{count} {word}" for word, count in told.items() if count or word == "done")
 
 
 def _time(summary: Summary) -> str:

@@ -14,6 +14,7 @@ from pipeline.commands.hints import meant_equals, meant_setting, missing_job, un
 from pipeline.commands.init import init, schema
 from pipeline.commands.palette import palette
 from pipeline.commands.plan import explain, plan, status
+from pipeline.commands.reading import complain
 from pipeline.commands.report import report
 from pipeline.commands.run import run
 from pipeline.commands.trees import merge, prune, verify
@@ -62,7 +63,7 @@ class _Commands(click.Group):
         except (click.ClickException, click.exceptions.Exit, click.Abort, BrokenPipeError):
             raise
         except SegpipeError as error:
-            click.echo(f"segpipe: error: {error}", err=True)
+            complain(error)
             ctx.exit(error.exit_code)
         except KeyboardInterrupt:
             click.echo("segpipe: interrupted; what was finished is kept", err=True)
@@ -71,7 +72,7 @@ class _Commands(click.Group):
             code = exit_code_of(error)
             if code is ExitCode.OUTPUT_UNWRITABLE:
                 told = error.strerror if isinstance(error, OSError) else error
-                click.echo(f"segpipe: error: the output could not be written: {told}", err=True)
+                complain(f"the output could not be written: {told}")
             else:
                 traceback.print_exc()
                 click.echo(f"segpipe {__version__}: a bug; please report it with the lines above", err=True)

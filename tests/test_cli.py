@@ -211,7 +211,7 @@ def test_verify_finds_a_flipped_byte(ran):
     result = ran.call("verify")
     assert result.exit_code == 6
     assert "quantized/a.png.png  sha256: " in result.stdout
-    assert "6 files compared, 1 differences" in result.stderr
+    assert "6 files compared, 1 difference" in result.stderr
     path.unlink()
     result = ran.call("verify")
     assert result.exit_code == 6
@@ -245,13 +245,33 @@ def test_prune_removes_orphans_and_strays_with_their_empty_folders(ran):
     wet = ran.call("prune")
     assert wet.exit_code == 0
     assert wet.stdout == dry.stdout
-    assert "1 orphans, 1 strays, 4 files removed" in wet.stderr
+    assert "1 orphan, 1 stray, 4 files removed" in wet.stderr
     assert list(ran.records()) == ["a.png"]
     assert not (ran.outputs / "labels/b").exists()
     assert ran.call("verify").exit_code == 0
     before = snapshot(ran.outputs)
     assert ran.call("prune").stdout == ""
     assert snapshot(ran.outputs) == before
+
+
+def test_prune_names_records_that_have_no_files(ran):
+    (ran.inputs / "bad.png").write_bytes(b"")
+    ran.run(code=1)
+    (ran.inputs / "bad.png").unlink()
+    assert "orphan  bad.png  input has gone; a record without outputs" in ran.call("plan").stdout
+    result = ran.call("prune")
+    assert result.stdout == ""
+    assert result.stderr.splitlines() == [
+        "record without input: bad.png",
+        "1 orphan, 0 strays, 0 files removed",
+    ]
+
+
+def test_an_error_moves_no_cursor(tmp_path):
+    result = segpipe("run", tmp_path / "a\x1b[2J\n.yaml")
+    assert result.exit_code == 2
+    assert "\x1b" not in result.stderr
+    assert r"a\x1b[2J" in result.stderr
 
 
 def test_prune_of_too_much_is_refused(ran):

@@ -67,6 +67,11 @@ def test_they_point_to_prune():
     assert ended(orphans=[Orphan(done("a"), "input has gone")])[-1] == (
         "1 image has outputs but no input; see `segpipe prune`"
     )
+    gone = [Orphan(record, "input has gone") for record in (done("a"), done("b"), failed("c"))]
+    assert ended(orphans=gone)[-1] == (
+        "2 images have outputs but no input, 1 record without input; see `segpipe prune`"
+    )
+    assert ended(orphans=gone[2:])[-1] == "1 record without input; see `segpipe prune`"
 
 
 @pytest.mark.parametrize(

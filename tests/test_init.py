@@ -165,7 +165,7 @@ def test_outputs_of_jobs_are_left_out(desk):
     (desk / "in/old [1]").mkdir()
     shutil.move(desk / "in-segpipe", desk / "in/old [1]/out")
     written("in", "next.yaml")
-    assert segpipe("plan", "next.yaml").stdout.splitlines()[-1].startswith("1 images (1 new)")
+    assert segpipe("plan", "next.yaml").stdout.splitlines()[-1].startswith("1 image (1 new)")
     assert not (desk / "again.yaml").exists()
 
 

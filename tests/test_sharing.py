@@ -440,7 +440,7 @@ def test_verify_tells_a_damaged_shared_palette_once(job):
     result = job.call("verify")
     assert result.exit_code == 6
     assert result.stdout.count("shared/palette.json") == 1
-    assert f"{3 * len(KEYS) + 2 * len(KEYS) + 3} files compared, 1 differences" in result.stderr
+    assert f"{3 * len(KEYS) + 2 * len(KEYS) + 3} files compared, 1 difference" in result.stderr
 
 
 def test_frozen_palettes_map_what_comes_and_thaw(ran):

@@ -44,12 +44,12 @@ def test_a_plan_names_all_that_is_not_unchanged(lively):
     assert lines[0] == "keep  cut.png  failed before (TruncatedImage)"
     assert lines[1].startswith("do    large.png  new  refused: TooManyPixels: large.png: ")
     assert "input.max_megapixels" in lines[1]
-    assert lines[2].startswith(r"do    x\x1b[31m\n.png  new  0.0 Mpx, whole, in a worker of about ")
+    assert lines[2] == (r"do    x\x1b[31m\n.png  new  0.0 Mpx, whole")
     assert lines[3] == r"orphan  gone\n.png  input has gone"
     assert lines[4].startswith("passed over  link.png  the link leaves the input root")
     assert len(lines) == 5
     assert numbers == (
-        "4 images (2 new, 1 failed before, 1 unchanged): 2 to do, 0.0 Mpx; 1 orphans (see segpipe prune)"
+        "4 images (2 new, 1 failed before, 1 unchanged): 2 to do, 0.0 Mpx; 1 orphan (see segpipe prune)"
     )
 
 
@@ -57,7 +57,9 @@ def test_a_plan_names_everything_if_asked_to(lively):
     found = look(lively)
     lines = list(plan_lines(found, verbose=True))
     assert lines[0] == "keep  a.png  unchanged"
-    assert lines[1:] == list(plan_lines(found, verbose=False))
+    assert ", whole, in a worker of about " in lines[3]
+    brief = [line.partition(", in a worker of about ")[0] for line in lines[1:]]
+    assert brief == list(plan_lines(found, verbose=False))
     assert all(line.isprintable() for line in lines)
 
 
@@ -81,7 +83,7 @@ def test_a_plan_in_json_says_the_same(lively):
 
 def test_the_numbers_of_a_plan_without_orphans(tmp_path):
     plant(tmp_path / "in", "a.png", noise(1000, 1100))
-    assert plan_numbers(look(job(tmp_path))) == "1 images (1 new): 1 to do, 1.1 Mpx"
+    assert plan_numbers(look(job(tmp_path))) == "1 image (1 new): 1 to do, 1.1 Mpx"
 
 
 def test_an_explanation_tells_recorded_and_now(tmp_path):
@@ -154,7 +156,7 @@ def test_the_state_of_no_tree(tmp_path):
     found = look(job(tmp_path))
     assert list(status_lines(found, Leftovers([], []))) == [
         f"{tmp_path}/out: 0 done, 0 failed, 0 skipped",
-        "1 images (1 new): 1 to do, 0.0 Mpx",
+        "1 image (1 new): 1 to do, 0.0 Mpx",
     ]
 
 

@@ -17,6 +17,13 @@ def tell(text: str) -> None:
     click.echo(text, err=True)
 
 
+def complain(error: object) -> None:
+    """Say on stderr what a command ends for: in lines that move no cursor, whatever names are in them."""
+    from pipeline.files.printable import plain
+
+    tell("segpipe: error: " + "\n".join(plain(line) for line in str(error).split("\n")))
+
+
 def show(text: str, *, nl: bool = True) -> None:
     """Print data on stdout. A reader that has seen enough, such as `head`, does not end the command."""
     try:

@@ -20,13 +20,14 @@ def report(job: Path, overrides: tuple[str, ...]) -> None:
 
     It has thumbnails of what was done with `output.report: true`, with which each run writes it, too.
     """
+    from pipeline.files.printable import counted, plain
     from pipeline.jobs.tree import tree_of
     from pipeline.views.report import write_report
 
     spec, _ = read(job, overrides)
     tree = tree_of(spec)
     shown = write_report(tree, spec, tell)
-    click.echo(f"{tree.outputs / 'report' / 'index.html'} shows {shown} images", err=True)
+    tell(f"{plain(str(tree.outputs / 'report' / 'index.html'))} shows {counted(shown, 'image')}")
 
 
 def renew(spec: "JobSpec", changed: bool) -> None:

@@ -13,7 +13,7 @@ from pipeline.commands.completion import clusters
 from pipeline.commands.endings import exit_code_of
 from pipeline.commands.options import VERBOSE, plan_options
 from pipeline.commands.plan import show_plan
-from pipeline.commands.reading import look, read
+from pipeline.commands.reading import complain, look, read
 from pipeline.commands.report import renew
 from pipeline.commands.telling import Telling
 from pipeline.errors import SegpipeError
@@ -118,7 +118,7 @@ def _reported(reports: dict[str, Path], job: Path, shard: str) -> "Iterator[Repo
         try:
             write()
         except SegpipeError as another:
-            click.echo(f"segpipe: error: {another}", err=True)
+            complain(another)
         raise
     write()
 

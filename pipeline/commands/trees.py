@@ -16,7 +16,7 @@ from pipeline.errors import ExitCode
 @SET
 def verify(job: Path, overrides: tuple[str, ...]) -> None:
     """Compare every output with the manifest, to the last byte. Writes nothing."""
-    from pipeline.files.printable import plain
+    from pipeline.files.printable import counted, plain
     from pipeline.jobs.tree import tree_of
     from pipeline.jobs.verify import verify as verify_tree
 
@@ -26,7 +26,7 @@ def verify(job: Path, overrides: tuple[str, ...]) -> None:
         show(f"{plain(path)}  {what}  ({plain(image)})" if image else f"{path}  {what}")
     if not verdict.files:
         tell(f"nothing is recorded in {plain(spec.output.root)}: run the job first (segpipe run)")
-    click.echo(f"{verdict.files} files compared, {len(verdict.differences)} differences", err=True)
+    tell(f"{counted(verdict.files, 'file')} compared, {counted(len(verdict.differences), 'difference')}")
     if verdict.differences:
         sys.exit(ExitCode.DIFFERENCES_FOUND)
 
@@ -36,12 +36,13 @@ def verify(job: Path, overrides: tuple[str, ...]) -> None:
 @SET
 def merge(job: Path, overrides: tuple[str, ...]) -> None:
     """Fold what runs of shards have done into the manifest; the next `run` would, too."""
+    from pipeline.files.printable import counted
     from pipeline.jobs.merging import merge as merge_parts
     from pipeline.jobs.tree import tree_of
 
     spec, _ = read(job, overrides)
     merged = merge_parts(tree_of(spec), tell)
-    click.echo(f"{merged.parts} parts with {merged.records} images merged", err=True)
+    tell(f"{counted(merged.parts, 'part')} with {counted(merged.records, 'image')} merged")
     if spec.output.report:
         renew(spec, merged.parts > 0)
 
@@ -59,7 +60,7 @@ def merge(job: Path, overrides: tuple[str, ...]) -> None:
 def prune(job: Path, overrides: tuple[str, ...], dry_run: bool, max_delete: int) -> None:
     """Remove outputs whose input has gone, and files that no record knows."""
     from pipeline.errors import SpecError
-    from pipeline.files.printable import plain
+    from pipeline.files.printable import counted, plain
     from pipeline.jobs import leftovers
 
     spec, options = read(job, overrides)
@@ -68,13 +69,17 @@ def prune(job: Path, overrides: tuple[str, ...], dry_run: bool, max_delete: int)
     files = list(left.files())
     if not dry_run and len(files) > max_delete:
         raise SpecError(
-            f"{len(files)} files are more than --max-delete {max_delete}: is {found.tree.inputs} "
-            f"complete? If so, prune again with --max-delete {len(files)}"
+            f"{counted(len(files), 'file')} would go, more than --max-delete {max_delete}: is "
+            f"{found.tree.inputs} complete? If so, prune again with --max-delete {len(files)}"
         )
     for path in files:
         show(plain(path))
+    for orphan in left.orphans:
+        if not orphan.record.outputs:
+            tell(f"record without input: {plain(orphan.record.image)}")
     removed = 0 if dry_run or not len(left) else leftovers.prune(found, left, tell)
-    click.echo(f"{len(left.orphans)} orphans, {len(left.strays)} strays, {removed} files removed", err=True)
+    numbers = f"{counted(len(left.orphans), 'orphan')}, {counted(len(left.strays), 'stray')}"
+    tell(f"{numbers}, {counted(removed, 'file')} removed")
     if dry_run or not len(left):
         return
     if (found.tree.outputs / "report" / "index.html").exists() or (spec.output.report and left.orphans):

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from glob import escape
 
 from pipeline.files.kinds import told_kinds
-from pipeline.files.printable import plain
+from pipeline.files.printable import counted, plain
 from pipeline.jobs.glance import Glance
 from pipeline.jobs.spec_sections import Input
 from pipeline.jobs.spec_template import Setting
@@ -56,7 +56,7 @@ def remarks_on(found: Glance) -> Iterator[str]:
 
 def sizes_of(found: Glance) -> str:
     """How many images there are, and how large they are together."""
-    told = f"{'1 image' if found.images == 1 else f'{found.images} images'} ({told_kinds(found.kinds)})"
+    told = f"{counted(found.images, 'image')} ({told_kinds(found.kinds)})"
     if not found.read:
         return f"{told}."
     megapixels = f"{sum(one.megapixels for one in found.read):.1f} Mpx"

@@ -230,7 +230,8 @@ class _Run:
         tasks: list[Any] = sharing.countings()
         total, done = sum(len(task.keys) for task in tasks), 0
         if tasks:
-            self._watcher.say(f"counting {total} images for shared palettes")
+            told = "1 image" if total == 1 else f"{total} images"
+            self._watcher.say(f"counting {told} for shared palettes")
         settled: set[str] = set()
         whole, parted = self._by_way(tasks)
         counted = trials.each(partial(count_bundle, settings), whole)

@@ -4,8 +4,9 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from pipeline.files.objects import ObjectPath, Place
-from pipeline.files.printable import plain
+from pipeline.files.printable import counted, plain
 from pipeline.jobs.manifest import NAME
+from pipeline.jobs.plan import Orphan
 from pipeline.jobs.records import Record
 from pipeline.jobs.summary import Summary
 from pipeline.jobs.tree import Tree
@@ -45,12 +46,11 @@ def closing_lines(
     if failures and where:
         yield f"every failure, with its reason: {plain(str(where.tree.book / NAME))}"
     if summary.left:
-        yield f"{_images(summary.left)} left to do: run again to go on"
+        yield f"{counted(summary.left, 'image')} left to do: run again to go on"
     if quiet:
         return
     if summary.orphans:
-        count = len(summary.orphans)
-        yield f"{_images(count)} {'has' if count == 1 else 'have'} outputs but no input; see `segpipe prune`"
+        yield f"{told_orphans(summary.orphans)}; see `segpipe prune`"
     if where and (summary.done or summary.unchanged):
         yield look_at(where)
 
@@ -63,6 +63,19 @@ def look_at(where: Where) -> str:
     if isinstance(page, ObjectPath):
         return f"report: {plain(str(page))} (open it where the store is served, or in a copy)"
     return f"report: {plain(str(page))}"
+
+
+def told_orphans(orphans: list[Orphan]) -> str:
+    """How many images have no input: with outputs, or no more than a record."""
+    with_outputs = sum(bool(orphan.record.outputs) for orphan in orphans)
+    told = []
+    if with_outputs:
+        told.append(
+            f"{counted(with_outputs, 'image')} {'has' if with_outputs == 1 else 'have'} outputs but no input"
+        )
+    if len(orphans) > with_outputs:
+        told.append(f"{counted(len(orphans) - with_outputs, 'record')} without input")
+    return ", ".join(told)
 
 
 def duration(seconds: float) -> str:
@@ -110,7 +123,3 @@ def _reasons(failures: list[Record]) -> Iterator[str]:
         yield told(record)
     if len(failures) > _SHOWN:
         yield f"… and {len(failures) - _SHOWN} more; `segpipe status` lists them"
-
-
-def _images(count: int) -> str:
-    return "1 image" if count == 1 else f"{count} images"

@@ -24,7 +24,7 @@ def _lines(report: Report, labels: dict[str, str]) -> Iterator[str]:
     yield from _head("segpipe_images", "Images of the last run by what became of them.")
     for status, count in report.images.items():
         yield _sample("segpipe_images", labels | {"status": status}, count)
-    yield from _head("segpipe_orphans", "Images that have outputs but no input.")
+    yield from _head("segpipe_orphans", "Recorded images without input.")
     yield _sample("segpipe_orphans", labels, len(report.summary.orphans))
     yield from _head("segpipe_done_pixels", "Pixels of the images that the last run has done.")
     yield _sample("segpipe_done_pixels", labels, report.summary.pixels)

@@ -15,7 +15,7 @@ from typing import Any, TextIO
 
 from tqdm import tqdm
 
-from pipeline.files.printable import plain
+from pipeline.files.printable import counted, plain
 from pipeline.jobs.records import Record
 from pipeline.jobs.survey import Survey
 from pipeline.jobs.watcher import Watcher
@@ -110,7 +110,7 @@ class Steps(Messages):
     def started(self, images: int, megapixels: float) -> None:
         self._work = Work(images, megapixels)
         self._begun = self._last = self._clock()
-        self.say(f"{images} images to do, {megapixels:.1f} Mpx")
+        self.say(f"{counted(images, 'image')} to do, {megapixels:.1f} Mpx")
 
     def counting(self, done: int, total: int) -> None:
         if done < total:

@@ -79,7 +79,7 @@ def _about_run(run: dict[str, Any]) -> Iterator[tuple[str, str]]:
     reasons = ", ".join(f"{reason}: {count:,}" for reason, count in run.get("reasons", {}).items())
     yield "because", reasons or "–"
     if run.get("orphans"):
-        yield "orphans", f"{run['orphans']:,} images have outputs but no input; segpipe prune removes them"
+        yield "orphans", f"{run['orphans']:,} recorded without input; segpipe prune removes them"
     yield from _about_others(run)
 
 

@@ -5,10 +5,10 @@ from collections import Counter
 from collections.abc import Iterator
 from typing import Any
 
-from pipeline.files.printable import plain
+from pipeline.files.printable import counted, plain
 from pipeline.jobs.leftovers import Leftovers
 from pipeline.jobs.needs import WORKER_BYTES
-from pipeline.jobs.plan import Decision, Reason
+from pipeline.jobs.plan import Decision, Orphan, Reason
 from pipeline.jobs.routes import Route
 from pipeline.jobs.summary import Summary
 from pipeline.jobs.survey import Survey
@@ -31,11 +31,11 @@ def plan_lines(found: Survey, *, verbose: bool) -> Iterator[str]:
         if route and route.refusal:
             cost = f"  refused: {type(route.refusal).__name__}: {plain(str(route.refusal))}"
         elif route and route.header:
-            cost = f"  {_way(route)}"
+            cost = f"  {_way(route, memory=verbose)}"
         verdict = "do  " if decision.work else "keep"
         yield f"{verdict}  {plain(decision.entry.key)}  {plain(str(decision))}{cost}"
     for orphan in found.plan.orphans:
-        yield f"orphan  {plain(orphan.record.image)}  {orphan.why}"
+        yield f"orphan  {plain(orphan.record.image)}  {_why(orphan)}"
     for skipped in found.listing.skipped:
         yield f"passed over  {plain(skipped.path)}  {skipped.reason}"
     if found.listing.others:
@@ -43,10 +43,16 @@ def plan_lines(found: Survey, *, verbose: bool) -> Iterator[str]:
     yield plan_numbers(found)
 
 
-def _way(route: Route) -> str:
+def _why(orphan: Orphan) -> str:
+    """Why an image is an orphan, and whether it has but a record."""
+    return orphan.why if orphan.record.outputs else f"{orphan.why}; a record without outputs"
+
+
+def _way(route: Route, *, memory: bool = True) -> str:
     """Size, way, and what a worker needs for it."""
+    way = f"{route.megapixels:.1f} Mpx, {_WAYS[route.way]}"
     need = (route.peak_bytes + WORKER_BYTES) / 1e6
-    return f"{route.megapixels:.1f} Mpx, {_WAYS[route.way]}, in a worker of about {need:.0f} MB"
+    return f"{way}, in a worker of about {need:.0f} MB" if memory else way
 
 
 def other_kinds(others: dict[str, int]) -> str:
@@ -54,7 +60,8 @@ def other_kinds(others: dict[str, int]) -> str:
     ranked = sorted(others.items(), key=lambda pair: (-pair[1], pair[0]))
     kinds = ", ".join(f"{plain(ending) or 'no extension'} {count}" for ending, count in ranked[:_SHOWN])
     more = ", …" if len(ranked) > _SHOWN else ""
-    return f"{sum(others.values())} other files not looked at ({kinds}{more}); input.include takes them in"
+    files = counted(sum(others.values()), "other file")
+    return f"{files} not looked at ({kinds}{more}); input.include takes them in"
 
 
 def plan_numbers(found: Survey) -> str:
@@ -62,8 +69,10 @@ def plan_numbers(found: Survey) -> str:
     decisions, work = found.plan.decisions, found.plan.work
     reasons = ", ".join(f"{count} {reason}" for reason, count in Summary.of(found).reasons.items())
     megapixels = sum(route.megapixels for route in found.routes if not route.refusal)
-    orphans = f"; {len(found.plan.orphans)} orphans (see segpipe prune)" if found.plan.orphans else ""
-    return f"{len(decisions)} images ({reasons}): {len(work)} to do, {megapixels:.1f} Mpx{orphans}"
+    orphans = (
+        f"; {counted(len(found.plan.orphans), 'orphan')} (see segpipe prune)" if found.plan.orphans else ""
+    )
+    return f"{counted(len(decisions), 'image')} ({reasons}): {len(work)} to do, {megapixels:.1f} Mpx{orphans}"
 
 
 def plan_json(found: Survey) -> str:
@@ -149,7 +158,7 @@ def status_lines(found: Survey, leftovers: Leftovers) -> Iterator[str]:
     for line in found.manifest.damaged:
         yield f"damaged  {line}"
     for orphan in leftovers.orphans:
-        yield f"orphan  {plain(orphan.record.image)}  {orphan.why}"
+        yield f"orphan  {plain(orphan.record.image)}  {_why(orphan)}"
     for stray in leftovers.strays:
         yield f"stray  {plain(stray)}  no record knows it"
     yield plan_numbers(found)

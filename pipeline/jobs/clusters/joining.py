@@ -2,6 +2,7 @@
 
 import json
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -94,7 +95,7 @@ def _client_of_a_running_cluster(compute: Compute) -> Iterator[Any]:
         left = max(1.0, end - time.monotonic())
         client = _connected(address, security=security, timeout=left)
     except (OSError, ValueError, TypeError, RuntimeError) as error:  # no address; no TLS where it has to be
-        told = " ".join(str(error).split())
+        told = re.sub(r"\d+\.\d{3,}", lambda time: f"{float(time[0]):.1f}", " ".join(str(error).split()))
         raise WorkersLost(
             f"{asked}: expected a Dask scheduler, found: {told}; "
             "check that it runs and can be reached from here"

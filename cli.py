@@ -88,8 +88,8 @@ def _meant(error: click.UsageError, words: list[str]) -> str:
     return meant_equals(words)
 
 
-_CODES = "\b\nExit codes:\n" + "\n".join(
-    f"{code:>5}  {code.meaning.replace('`', '')}: {code.then}" for code in ExitCode
+_CODES = "\b\nExit codes → what to do:\n" + "\n".join(
+    f"{code:>5}  {code.meaning.replace('`', '')} → {code.then}" for code in ExitCode
 )
 
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from trees import Site, age, contents, plant, segpipe, snapshot
 
+from cli import main
 from pipeline import __version__
 from pipeline.errors import ExitCode
 from pipeline.jobs.lock import locked
@@ -45,6 +46,12 @@ def test_help_names_every_command_and_every_exit_code():
         assert f"\n  {word} " in result.stdout
     for code in ExitCode:
         assert str(int(code)) in result.stdout
+
+
+def test_help_cuts_no_sentence():
+    commands = segpipe("--help").stdout.partition("Commands:")[2].partition("Exit codes")[0]
+    assert "..." not in commands
+    assert [command for command in main.commands.values() if len(command.short_help or "") > 60] == []
 
 
 def test_version():

@@ -15,6 +15,7 @@ from pipeline.files.contactsheets import Panel, contact_sheet
 from pipeline.files.curves import Curve, curves, nice_ticks
 from pipeline.files.drawings import Dot, Line, Words, drawn_png, svg
 from pipeline.jobs import choosing, counting
+from pipeline.views import choices as choices_view
 
 SVG = "{http://www.w3.org/2000/svg}"
 
@@ -102,6 +103,9 @@ def test_auto_is_no_number_and_stands_back(site):
         (("deep",), "deep: expected the key of an image"),
         (("deep/a.png", "--colors", "many"), "expected numbers of colours such as 3,5,7"),
         (("deep/a.png", "--colors", "0"), "colors"),
+        (("deep/a.png", "--colors", "4,100000"), "expected numbers of colours from 1 to 65536"),
+        (("z.zarr",), "z.zarr: expected a picture, found a Zarr; compare does not read these"),
+        (("deep/a.png", "--save", "z.png", "--plot", "./z.png"), "expected another file than that of --save"),
         (("deep/a.png", "--set", "quantize.method=dynamic"), "add --set quantize.method=kmeans"),
         (("deep/a.png", "--save", "sheet.jpg"), "--save sheet.jpg: expected a file that ends in .png"),
         (("deep/a.png", "--plot", "elbow.pdf"), "expected a file that ends in .svg or .png, found '.pdf'"),
@@ -112,6 +116,7 @@ def test_auto_is_no_number_and_stands_back(site):
 def test_what_cannot_be_is_said_before_any_work(site, monkeypatch, arguments, why):
     monkeypatch.chdir(site.base)
     monkeypatch.setattr(choosing, "counts_of", None)
+    (site.inputs / "z.zarr").mkdir()
     before = (site.inputs / "deep/a.png").read_bytes()
     result = site.call("compare", *arguments)
     assert result.exit_code == 2
@@ -220,6 +225,12 @@ def test_a_plot_is_written_in_the_format_of_its_name(site, name):
     choices(site, "-c", "2,3", "--plot", str(site.base / name))
     data = (site.base / name).read_bytes()
     assert data.startswith(b"<svg" if name.endswith("svg") else b"\x89PNG")
+
+
+def test_sheets_tell_found_and_asked():
+    palette = range(231)
+    assert choices_view.told_colors(choosing.Choice(500, palette, None, 0, None)) == "231 of 500"
+    assert choices_view.told_colors(choosing.Choice(231, palette, None, 0, None)) == "231"
 
 
 def test_its_help_has_examples():

@@ -143,7 +143,7 @@ def test_exit_codes_are_told_as_they_are():
     assert rows == [(str(int(code)), code.meaning, code.then) for code in ExitCode]
     shown = segpipe("--help").stdout
     for code in ExitCode:
-        line = f" {int(code)}  {code.meaning}: {code.then}".replace("`", "")
+        line = f" {int(code)}  {code.meaning} → {code.then}".replace("`", "")
         assert line in shown, f"{code.name} is not told by --help"
 
 

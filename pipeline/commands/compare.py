@@ -8,6 +8,7 @@ import click
 from pipeline.commands.options import IMAGE, JOB, JSON, SET
 from pipeline.commands.reading import show, tell
 
+_MOST = 65536  # colours of a palette
 _COMPARISONS = """\b
 Examples:
   segpipe compare job.yaml cats/tom.jpg
@@ -18,12 +19,14 @@ Examples:
 
 def _numbers(ctx: click.Context, param: click.Parameter, value: str) -> list[int]:
     """Numbers of colours of a list such as 3,5,7, rising."""
-    if not re.fullmatch(r"\s*\d{1,5}\s*(,\s*\d{1,5}\s*)*", value):
+    if not re.fullmatch(r"\s*\d{1,9}\s*(,\s*\d{1,9}\s*)*", value):
         raise click.BadParameter(f"expected numbers of colours such as 3,5,7,20,30, found {value!r}")
+    if not all(1 <= int(word) <= _MOST for word in value.split(",")):
+        raise click.BadParameter(f"expected numbers of colours from 1 to {_MOST}, found {value!r}")
     return sorted({int(word) for word in value.split(",")})
 
 
-@click.command(epilog=_COMPARISONS)
+@click.command(epilog=_COMPARISONS, short_help="Show one image in several numbers of colours.")
 @JOB
 @IMAGE
 @click.option(
@@ -60,6 +63,7 @@ def compare(
     place = find_image(wanted[0], image)
     choices.expect_file(files["save"], "--save", (".png",), place)
     choices.expect_file(files["plot"], "--plot", (".svg", ".png"), place)
+    choices.expect_two_files(files["save"], files["plot"])
     given, found = compared(wanted, image, place, tell)
     for line in [choices.choice_json(given, found)] if as_json else choices.choice_lines(given, found):
         show(line)

@@ -15,13 +15,13 @@ if TYPE_CHECKING:
     from pipeline.jobs.spec import JobSpec
 
 
-@click.command()
+@click.command(short_help="Print the JSON Schema of job files, for editors.")
 def schema() -> None:
     """Print the JSON Schema of job files, for editors."""
     show(_schema(), nl=False)
 
 
-@click.command()
+@click.command(short_help="Write a job file for a folder of images.")
 @click.argument("images", metavar="IMAGES", shell_complete=folders)
 @click.argument("job", type=click.Path(path_type=Path), default="job.yaml")
 @click.option(

@@ -18,7 +18,7 @@ Examples:
 """
 
 
-@click.command(epilog=_PALETTES)
+@click.command(epilog=_PALETTES, short_help="Show the palettes of images, without a job.")
 @click.argument("images", nargs=-1, required=True, metavar="IMAGE...", type=click.Path(path_type=Path))
 @click.option("-c", "--colors", default=8, show_default=True, type=click.IntRange(1, 65536))
 @click.option(

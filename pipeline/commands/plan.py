@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from pipeline.jobs.survey import Survey
 
 
-@click.command()
+@click.command(short_help="Say what run would do, and why.")
 @plan_options
 @JSON
 @click.option("--check", is_flag=True, help=f"Exit with {ExitCode.DIFFERENCES_FOUND} if there is work to do.")
@@ -29,7 +29,7 @@ def plan(
         sys.exit(ExitCode.DIFFERENCES_FOUND)
 
 
-@click.command()
+@click.command(short_help="Say why one image would be done or kept.")
 @JOB
 @IMAGE
 @SET
@@ -48,7 +48,7 @@ def explain(job: Path, image: str, overrides: tuple[str, ...]) -> None:
         show(line)
 
 
-@click.command()
+@click.command(short_help="Show what is done, failed, orphaned or stray.")
 @JOB
 @SET
 def status(job: Path, overrides: tuple[str, ...]) -> None:

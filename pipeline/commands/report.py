@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from pipeline.jobs.spec import JobSpec
 
 
-@click.command()
+@click.command(short_help="Write a gallery of what is recorded, for a browser.")
 @JOB
 @SET
 def report(job: Path, overrides: tuple[str, ...]) -> None:

@@ -35,7 +35,7 @@ def _seconds(ctx: click.Context, param: click.Parameter, value: str | None) -> f
     return float(words[1]) * {"": 1, "s": 1, "m": 60, "h": 3600}[words[2]]
 
 
-@click.command()
+@click.command(short_help="Do the images that are new or changed.")
 @plan_options
 @click.option("--dry-run", is_flag=True, help="Only say what would be done, and why; same as `plan`.")
 @click.option("--fail-fast", is_flag=True, help="Begin nothing more after the first failure.")

@@ -11,7 +11,7 @@ from pipeline.commands.report import renew
 from pipeline.errors import ExitCode
 
 
-@click.command()
+@click.command(short_help="Compare every output with the manifest.")
 @JOB
 @SET
 def verify(job: Path, overrides: tuple[str, ...]) -> None:
@@ -31,7 +31,7 @@ def verify(job: Path, overrides: tuple[str, ...]) -> None:
         sys.exit(ExitCode.DIFFERENCES_FOUND)
 
 
-@click.command()
+@click.command(short_help="Fold what runs of shards have done into the manifest.")
 @JOB
 @SET
 def merge(job: Path, overrides: tuple[str, ...]) -> None:
@@ -47,7 +47,7 @@ def merge(job: Path, overrides: tuple[str, ...]) -> None:
         renew(spec, merged.parts > 0)
 
 
-@click.command()
+@click.command(short_help="Remove outputs without input, and stray files.")
 @JOB
 @SET
 @click.option("--dry-run", is_flag=True, help="Only name what would be removed.")

@@ -74,6 +74,12 @@ def find_image(settings: Settings, image: str) -> Place:
         with suppress(OSError):  # of a name too long for any file
             if image and path.is_file():
                 return path
+    if (
+        image.endswith(".zarr")
+        and isinstance(settings.input_root, Path)
+        and (settings.input_root / image).is_dir()
+    ):
+        raise SpecError(f"{image}: expected a picture, found a Zarr; compare does not read these, run does")
     raise SpecError(
         f"{image}: expected the key of an image, as `segpipe plan -v` lists them, or the path of one, found "
         f"no such file; {_meant(settings, image) or 'check it'}"

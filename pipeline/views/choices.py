@@ -28,6 +28,12 @@ def expect_file(path: Path | None, option: str, endings: Sequence[str], image: o
         raise SpecError(f"{option} {path}: expected another file than the image that is read; rename it")
 
 
+def expect_two_files(save: Path | None, plot: Path | None) -> None:
+    """Raise SpecError if one picture would replace the other."""
+    if save is not None and plot is not None and save.resolve() == plot.resolve():
+        raise SpecError(f"--plot {plot}: expected another file than that of --save; name another")
+
+
 def choice_lines(given: Given, found: Sequence[Choice]) -> Iterator[str]:
     """A table of what each number of colours comes to."""
     yield plain(
@@ -67,11 +73,17 @@ def sheet(given: Given, found: Sequence[Choice]) -> bytes:
     for choice in found:
         metrics = choice.metrics
         lines = (
-            f"k {len(choice.palette)}  {size(choice.bytes)}",
+            f"k {told_colors(choice)}  {size(choice.bytes)}",
             f"MSE {metrics.mse:.2f}  ΔE {metrics.delta_e_mean:.2f}",
         )
         panels.append(Panel(choice.picture, choice.palette, lines))
     return contact_sheet(panels)
+
+
+def told_colors(choice: Choice) -> str:
+    """How many colours were found, and how many were asked for if those are more."""
+    found = len(choice.palette)
+    return str(found) if found == choice.asked else f"{found} of {choice.asked}"
 
 
 def elbow(given: Given, found: Sequence[Choice], path: Path) -> bytes:

@@ -184,7 +184,7 @@ def test_what_is_no_tiff_is_a_row(tmp_path, verdict):
     }
     assert {*site.errors().values()} == {"UnsupportedImage", "EmptyFile"}
     assert site.errors()["empty.tif"] == "EmptyFile"
-    assert "expected a TIFF" in records["b.png"]["error"]["message"]
+    assert "expected a TIFF, found a PNG; for photographs use kmeans" in records["b.png"]["error"]["message"]
     assert site.reasons() == {}
 
 

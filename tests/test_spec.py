@@ -144,9 +144,14 @@ def test_an_unknown_start_is_told_with_the_words_there_are(folder: Path) -> None
         ("a: b: c", "job.yaml:1:5: not valid YAML: mapping values are not allowed here"),
         (
             "a:\n\t- b",
-            "job.yaml:2:1: not valid YAML: found character '\\t' that cannot start any token",
+            "job.yaml:2:1: not valid YAML: found character '\\t' that cannot start any token; "
+            "indent with spaces",
         ),
         ("a: 1\n---\nb: 1", "job.yaml:2:1: a second YAML document begins here; a job file holds one"),
+        (
+            'a: 1\nb: "c\nd: 2',
+            "job.yaml:2:4: not valid YAML: the quote that opens here has no end; close the quote",
+        ),
         ("a: *b", "job.yaml:1:4: not valid YAML: found undefined alias 'b'"),
         ("a: 1\nb: \x01", "job.yaml:2:4: not valid YAML: the character 0x1 is not allowed"),
         (b"a: 1\nb: \xc3\xa4\xff", "job.yaml:2:6: the byte 0xff is not UTF-8; save the file as UTF-8"),
@@ -162,6 +167,15 @@ def test_an_unknown_start_is_told_with_the_words_there_are(folder: Path) -> None
 )
 def test_a_file_that_is_no_job_is_refused(folder: Path, text: str | bytes, told: str) -> None:
     assert refused(text) == told
+
+
+@pytest.mark.parametrize("text", ["# Title\n\nSome *words*: and `more`: so\n", "# Title\n\nSome words\n", ""])
+def test_a_file_of_another_kind_is_no_job(folder: Path, text: str) -> None:
+    Path("README.md").write_text(text)
+    with pytest.raises(
+        SpecError, match=r"^README\.md: expected a YAML job file, .*'segpipe init' writes one$"
+    ):
+        load_spec(Path("README.md"))
 
 
 def test_a_missing_file_and_a_folder_are_refused(folder: Path) -> None:

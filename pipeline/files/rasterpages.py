@@ -39,6 +39,9 @@ class Base(NamedTuple):
     notes: tuple[str, ...]
 
 
+_PICTURES = {b"\x89PNG": "PNG", b"\xff\xd8\xff": "JPEG", b"GIF8": "GIF", b"RIFF": "WebP", b"BM": "BMP"}
+
+
 def check_beginning(file: IO[bytes], size: int, name: str) -> None:
     """Check that a file begins like a TIFF, and that its first directory lies within it.
 
@@ -54,6 +57,12 @@ def check_beginning(file: IO[bytes], size: int, name: str) -> None:
     order: Literal["big", "little"] = "big" if head.startswith(b"MM") else "little"
     version = int.from_bytes(head[2:4], order)
     if head[:2] not in (b"II", b"MM") or version not in (42, 43):
+        for start, kind in _PICTURES.items():
+            if head.startswith(start):
+                raise UnsupportedImage(
+                    f"{name}: expected a TIFF, found a {kind}; for photographs use kmeans with few colours "
+                    "(quantize.method), or exclude it"
+                )
         raise UnsupportedImage(
             f"{name}: expected a TIFF, found content that begins with {head[:12]!r}; "
             "save it anew as a tiled TIFF, or exclude it"

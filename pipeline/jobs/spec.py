@@ -8,7 +8,7 @@ from pydantic import Field, ValidationError, ValidationInfo, field_validator, mo
 from pipeline.errors import SpecError
 from pipeline.jobs.spec_compute import Compute
 from pipeline.jobs.spec_diagnosis import diagnose
-from pipeline.jobs.spec_files import text_of
+from pipeline.jobs.spec_files import SUFFIXES, text_of
 from pipeline.jobs.spec_mistakes import Mistake, Place, WrongKeyError, refusal
 from pipeline.jobs.spec_overrides import lay_over
 from pipeline.jobs.spec_quantize import Quantize
@@ -98,6 +98,8 @@ def _read(path: Path) -> PlacedYaml:
         return Place.in_file(str(path), line, column)
 
     document = read_yaml(text_of(path), place_of)
+    if path.suffix and path.suffix not in SUFFIXES and not isinstance(document.value, dict):
+        raise SpecError(f"{path}: expected a YAML job file, found another; 'segpipe init' writes one")
     if document.value is UNREADABLE:
         raise refusal(document.mistakes)
     if document.value is None:

@@ -9,6 +9,7 @@ from pipeline.files.formats import EXTENSIONS
 from pipeline.jobs.spec_mistakes import Mistake, Place, refusal
 
 MOST_BYTES = 1_000_000  # a job file has a few thousand; an image given by mistake is not read whole
+SUFFIXES = (".yaml", ".yml", ".json")  # JSON is YAML
 _YAML = (".yaml", ".yml")
 _CONTROLS = bytes({*range(9), *range(14, 27), *range(28, 32)})  # that no text has
 

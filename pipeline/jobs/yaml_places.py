@@ -126,7 +126,12 @@ def _syntax_mistake(error: yaml.MarkedYAMLError, place_of: PlaceOf) -> Mistake:
         return Mistake(place, (), "far more values than a job has")
     if error.context == "expected a single document in the stream":
         return Mistake(place, (), "a second YAML document begins here; a job file holds one")
-    return Mistake(place, (), f"not valid YAML: {error.problem or error.context}")
+    opened = error.context_mark
+    if error.context == "while scanning a quoted scalar" and opened:
+        place = place_of(opened.line + 1, opened.column + 1)
+        return Mistake(place, (), "not valid YAML: the quote that opens here has no end; close the quote")
+    advice = "; indent with spaces" if "'\\t'" in str(error.problem) else ""
+    return Mistake(place, (), f"not valid YAML: {error.problem or error.context}{advice}")
 
 
 class _TooManyValuesError(yaml.MarkedYAMLError):

@@ -483,11 +483,17 @@ def test_huge_strips_without_compression(tmp_path):
 
 
 @pytest.mark.parametrize(
-    "content", [b"\x89PNG\r\n\x1a\n" + bytes(99), b"text", b"II", b"II\x55\0" + bytes(99)]
+    ("content", "found"),
+    [
+        (b"\x89PNG\r\n\x1a\n" + bytes(99), "a PNG; for photographs use kmeans"),
+        (b"text", "content that begins with b'"),
+        (b"II", "content that begins with b'"),
+        (b"II\x55\0" + bytes(99), "content that begins with b'"),
+    ],
 )
-def test_no_tiff(tmp_path, content):
+def test_no_tiff(tmp_path, content, found):
     (tmp_path / "a.tif").write_bytes(content)
-    refused(tmp_path / "a.tif", "expected a TIFF, found content that begins with b'")
+    refused(tmp_path / "a.tif", f"expected a TIFF, found {found}")
 
 
 def test_no_file(tmp_path):

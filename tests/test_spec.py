@@ -173,7 +173,7 @@ def test_a_file_that_is_no_job_is_refused(folder: Path, text: str | bytes, told:
 def test_a_file_of_another_kind_is_no_job(folder: Path, text: str) -> None:
     Path("README.md").write_text(text)
     with pytest.raises(
-        SpecError, match=r"^README\.md: expected a YAML job file, .*'segpipe init' writes one$"
+        SpecError, match=r"^README\.md:.* expected a YAML job file.*'segpipe init' writes one$"
     ):
         load_spec(Path("README.md"))
 

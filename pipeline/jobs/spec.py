@@ -98,7 +98,7 @@ def _read(path: Path) -> PlacedYaml:
         return Place.in_file(str(path), line, column)
 
     document = read_yaml(text_of(path), place_of)
-    if path.suffix and path.suffix not in SUFFIXES and not isinstance(document.value, dict):
+    if path.suffix and path.suffix not in SUFFIXES and document.value in (None, UNREADABLE):
         raise SpecError(f"{path}: expected a YAML job file, found another; 'segpipe init' writes one")
     if document.value is UNREADABLE:
         raise refusal(document.mistakes)
@@ -106,5 +106,7 @@ def _read(path: Path) -> PlacedYaml:
         raise SpecError(f"{path}: empty; a job gives at least input.root and output.root")
     if not isinstance(document.value, dict):
         message = f"expected sections such as 'input:' and 'output:', found {shown(document.value)}"
+        if path.suffix and path.suffix not in SUFFIXES:
+            message += "; expected a YAML job file; 'segpipe init' writes one"
         raise refusal([Mistake(document.key_place(()), (), message)])
     return document

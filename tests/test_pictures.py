@@ -252,7 +252,7 @@ def test_results_go_through_pickle(image):
         (lambda: fit_palette("a.png"), TypeError, r"found str 'a\.png'; open files with PIL"),
         (lambda: fit_palette(None), TypeError, "expected an image .* found NoneType"),
         (lambda: fit_palette([]), ValueError, "expected an image or more, found none"),
-        (lambda: fit_palette(["a.png"]), ValueError, "expected a uint8 array of shape"),
+        (lambda: fit_palette(["a.png"]), TypeError, r"found a path, 'a\.png'; open it with PIL"),
         (
             lambda: apply_palette(picture(), ["#fff"]),
             TypeError,

@@ -231,7 +231,7 @@ def test_an_image_all_transparent_is_refused():
         (np.zeros((4, 5, 3), np.uint16), r"found shape \(4, 5, 3\) of uint16"),
         (np.zeros((4, 5, 3), bool), r"found shape \(4, 5, 3\) of bool"),
         ([[[1, 2, 3]]], r"found shape \(1, 1, 3\) of int64"),
-        ("a.png", "expected a uint8 array of shape"),
+        (1.5, "expected a uint8 array of shape"),
         (np.zeros((0, 5, 3), np.uint8), "the image is empty"),
     ],
 )
@@ -243,7 +243,7 @@ def test_anything_else_is_refused_with_what_was_expected_and_found(image, shown)
 def test_settings_are_handed_on():
     with pytest.raises(ValueError, match="not 0"):
         quantize(picture(), colors=0)
-    with pytest.raises(ValueError, match="unknown setting 'colours'; did you mean 'color_space'"):
+    with pytest.raises(ValueError, match="unknown setting 'colours'; did you mean 'colors'"):
         quantize(picture(), colours=4)
     assert len(quantize(picture(), 6, init="kmeans++", attempts=2, seed=9, tol=0.01, max_iter=5).palette) == 6
     assert (

@@ -17,6 +17,7 @@ import pytest
 from PIL import Image
 from trees import Site, age, contents, debris, picture, plant, segpipe, snapshot
 
+from pipeline.files import outputs, wholefiles
 from pipeline.files.wholefiles import temporary_beside
 from pipeline.jobs import manifest
 
@@ -362,15 +363,22 @@ class Full:
     def __init__(self, monkeypatch: pytest.MonkeyPatch, where: str) -> None:
         self.hits = 0
         opener = Path.open
-        temporary = temporary_beside(Path(where)).name.rpartition("-")[0]
+        finals: dict[Path, Path] = {}  # what a temporary file is to become
+
+        def beside(final: Path) -> Path:
+            temporary = temporary_beside(final)
+            finals[temporary] = final
+            return temporary
 
         def opened(path: Path, mode: str = "r", *arguments: Any, **options: Any) -> Any:
             file = opener(path, mode, *arguments, **options)
-            if (where in str(path) or path.name.startswith(temporary)) and set(mode) & set("wxa"):
+            if where in str(finals.get(path, path)) and set(mode) & set("wxa"):
                 return _Brimful(file, self)
             return file
 
         monkeypatch.setattr(Path, "open", opened)
+        for module in (wholefiles, outputs):
+            monkeypatch.setattr(module, "temporary_beside", beside)
 
 
 class _Brimful:

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.usefixtures("small")
 
 # The disk is full.
 
-PLACES = ("-counts-", "-band-", "-fit.npz", "-palette.json", "-quantized-", "-labels-")
+PLACES = ("/counts-", "/band-", "/fit.npz", "/palette.json", "/quantized-", "/labels-")
 FINAL = ("/quantized/", "/labels/", "/palettes/")
 
 
@@ -37,7 +37,7 @@ def test_a_full_disk_is_a_row_and_leaves_nothing(site, expected, monkeypatch, wh
     result = site.run(*WINDOWS, *settings, code=4)
     monkeypatch.undo()
     assert disk.hits
-    failed = {"b.png"} if where == "-band-" else set(KEYS)
+    failed = {"b.png"} if where == "/band-" else set(KEYS)
     assert site.errors() == dict.fromkeys(failed, "OutputNotWritable")
     assert "No space left" in result.stderr
     assert debris(site.outputs) == []

@@ -100,6 +100,7 @@ def large_report(folder: Path, count: int) -> None:
         "width": [3600] * count,
         "height": [2400] * count,
         "thumb": [int(number % 97 != 5) for number in numbers],
+        "clusters": [0] * count,
         "changed": [int(number % 5 == 0) for number in numbers],
         "noted": [int(number % 13 == 0) for number in numbers],
         "bar": [bar] * count,

@@ -353,11 +353,11 @@ def test_windows_change_no_thumbnail(tmp_path, small_slabs, settings):  # noqa: 
     assert sum("/thumbs/" in path for path in made[0]) == len(test_large.KEYS)
 
 
-def test_rasters_are_told_without_thumbnails(tmp_path):
+def test_rasters_are_told_as_such(tmp_path):
     site = Site(tmp_path / "site", output={"report": True}, quantize={"method": "segment", "colors": 3})
     tifffile.imwrite(site.inputs / "a.tif", test_large.textured(40, 50))
     site.run()
-    assert index(site)["images"]["thumb"] == [0]
+    assert (index(site)["images"]["thumb"], index(site)["images"]["clusters"]) == ([1], [1])
     assert index(site)["run"][-2] == ["method", "segment, 3 clusters"]
 
 

@@ -5,7 +5,9 @@ import re
 import shutil
 from collections.abc import Iterator
 
+import numpy as np
 import pytest
+import tifffile
 from browser import address, complaints, large_report, opened, violations
 from PIL import Image
 from selenium import webdriver
@@ -199,6 +201,36 @@ def test_details_tell_the_palette_and_lead_to_the_files(page, site):
     page.get(links[0])
     assert page.execute_script("return document.images[0].naturalWidth") == 24
     page.get(address(site.outputs / "report/index.html"))
+
+
+def test_rasters_are_shown_with_their_clusters(tmp_path, chromium):
+    site = Site(tmp_path, output={"report": True}, quantize={"method": "segment", "colors": 3})
+    pixels = np.random.default_rng(0).integers(0, 60_000, (300, 400, 4)).astype(np.uint16)
+    tifffile.imwrite(site.inputs / "a.tif", pixels, photometric="minisblack", planarconfig="contig")
+    site.run()
+    chromium.get(address(site.outputs / "report/index.html"))
+    wait(chromium, lambda: cards(chromium) == ["a.tif"] and loaded(chromium))
+    captions = chromium.find_elements(By.CSS_SELECTOR, ".card figcaption")
+    assert [caption.text for caption in captions] == ["original", "segments"]
+    assert not chromium.find_elements(By.CSS_SELECTOR, ".against, .card .bar button")
+    assert len(chromium.find_elements(By.CSS_SELECTOR, ".card .bar .cluster")) == 3
+    assert "3 clusters" in one(chromium, ".card .facts").text.replace("\u00a0", " ")
+    wide = "const [pane, image] = arguments; return image.offsetWidth / pane.offsetWidth"
+    pane = one(chromium, ".card .pane")
+    assert abs(chromium.execute_script(wide, pane, one(chromium, ".card img")) - 2) < 0.02
+    assert violations(chromium) == []
+    button_of(chromium, "a.tif").click()
+    wait(chromium, lambda: chromium.find_elements(By.CSS_SELECTOR, "dialog[open] .palette tbody tr"))
+    wait(chromium, lambda: loaded(chromium))
+    assert len(chromium.find_elements(By.CSS_SELECTOR, "dialog img")) == 2
+    told = json.loads((site.outputs / "centers/a.tif.json").read_bytes())["clusters"]
+    cells = chromium.find_elements(By.CSS_SELECTOR, "dialog td.center")
+    centers = [[float(value) for value in cell.text.split(", ")] for cell in cells]
+    expected = [cluster["center"] for cluster in told]
+    assert np.allclose(centers, expected, rtol=1e-5)
+    assert not chromium.find_elements(By.CSS_SELECTOR, "dialog .palette button")
+    assert violations(chromium) == []
+    assert complaints(chromium) == []
 
 
 def test_details_that_come_late_do_not_stand_under_another_name(page):

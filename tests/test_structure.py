@@ -40,7 +40,7 @@ ONLY = {
     "msgspec": r"pipeline\.files\.exports|pipeline\.jobs\.(manifest|records|slabpictures|statcache|tasks)",
     "numba": r"pipeline\.color\..*",
     "numpy": r"pipeline\.(color|files|library)\..*"
-    r"|pipeline\.jobs\.(canvas|choosing|comparisons|handover|previews|products|rasterlabels|rastertasks|settings|sharing|slabpictures|slabtasks|spec_quantize|tasks|thumbnails)",
+    r"|pipeline\.jobs\.(canvas|choosing|comparisons|handover|previews|products|rasterlabels|rastertasks|rasterthumbnails|settings|sharing|slabpictures|slabtasks|spec_quantize|tasks|thumbnails)",
     "psutil": r"pipeline\.jobs\.(processes|routes)",
     "pydantic": r"pipeline\.jobs\.spec.*",
     "pyvips": r"pipeline\.files\..*",

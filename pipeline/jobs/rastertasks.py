@@ -18,6 +18,7 @@ from pipeline.color.distinct import Distinct
 from pipeline.color.falsecolors import false_colors
 from pipeline.color.minibatch import MiniBatch
 from pipeline.color.rasterparts import SampleFit, drawn_of, fit_sample, label_part, survey_part
+from pipeline.color.stretching import Stretch
 from pipeline.color.surveys import Survey, has_data, value_of
 from pipeline.errors import NothingVisible, UnsupportedImage
 from pipeline.files.objects import Place
@@ -84,12 +85,16 @@ class FitTask(NamedTuple):
 
 
 class Fitted(NamedTuple):
-    """Centres, the pixels that have data, how many of them were drawn, and the label map's form."""
+    """Centres, the pixels that have data, how many of them were drawn, and the label map's form.
+
+    stretch : how the raster is shown in the report, if it is.
+    """
 
     found: SampleFit
     valid: int
     drawn: int
     canvas: Canvas
+    stretch: Stretch | None = None
 
 
 def get_ready(settings: Segmenting) -> None:
@@ -164,7 +169,8 @@ def fit_raster(settings: Segmenting, task: FitTask) -> Fitted:
         raise UnsupportedImage(f"{image.key}: {error}") from error
     colors = false_colors(len(found.centers))
     canvas = Canvas(layout.width, layout.height, colors, not complete, False, settings.pictures)
-    return Fitted(found, survey.seen, drawn, canvas)
+    stretch = Stretch.of(sample) if settings.thumbnail else None
+    return Fitted(found, survey.seen, drawn, canvas, stretch)
 
 
 def _few(samples: list[NDArray[Any]], clusters: int) -> bool:

@@ -55,7 +55,6 @@ _OF_COLORS = (
     "output.palette.names",
     "output.palette.tree",
     "output.preview",
-    "output.report",
 )
 """What is of no account where there are no colours."""
 

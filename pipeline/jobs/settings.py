@@ -112,7 +112,8 @@ class Segmenting(Lent):
     """What a worker has to know of a job on rasters; the same for all its tasks.
 
     clusters, batch_pixels, seed, refine : see `MiniBatch`; scale, nodata : see `rasters.segment`.
-    pictures : the format of the label map under "labels", if it is wanted.
+    pictures : the format of the label map under "labels", if it is wanted. thumbnail : whether the report
+    shows the raster.
     """
 
     input_root: Place
@@ -125,6 +126,7 @@ class Segmenting(Lent):
     nodata: float | None
     pictures: dict[str, str]
     overviews: bool
+    thumbnail: bool
     recipe: str
 
 
@@ -144,6 +146,7 @@ def segmenting_of(spec: JobSpec, recipe: str) -> Segmenting:
         nodata=wanted.nodata,
         pictures={} if spec.output.labels.format == "none" else {"labels": spec.output.labels.format},
         overviews=spec.output.overviews,
+        thumbnail=spec.output.report,
         recipe=recipe,
     )
 

@@ -11,7 +11,8 @@ from pipeline.files.strips import webp_strip
 from pipeline.jobs.previews import Previews, Product, joined, shrink_shown
 
 FOLDER = "report/thumbs"
-_SIDE = 360  # pixels, at most, of each of the three
+SIDE = 360
+"""Pixels, at most, of each of the pictures in a strip."""
 
 
 class Thumbnails:
@@ -21,7 +22,7 @@ class Thumbnails:
     """
 
     def __init__(self, row: int, height: int, whole: int, width: int) -> None:
-        factor = shrink_factor(whole, width, _SIDE)
+        factor = shrink_factor(whole, width, SIDE)
         self._row = row
         self._pictures = Previews(row, height, width, factor)
         self._segments = Shrinking(row, height, width, factor)
@@ -51,7 +52,7 @@ class Thumbnails:
 
 def thumbnail(key: str, parts: list[dict[str, NDArray[Any]]], height: int, width: int) -> Product:
     """The strip of an image from those of its rows."""
-    factor = shrink_factor(height, width, _SIDE)
+    factor = shrink_factor(height, width, SIDE)
     kinds = ("original", "quantized", "segments")
     pictures = [joined(parts, kind, (height, width), factor) for kind in kinds]
     return Product("thumbnail", f"{FOLDER}/{key}.webp", webp_strip(pictures))

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 
 from pipeline.files.objects import Place
 from pipeline.jobs.records import Record
+from pipeline.views.reportclusters import clusters_in, of_raster
 
 _BAR = 12  # colours of the bar that a card shows
 _WHOLE = 9999  # stands for a share of 1 in a bar, which has four digits
@@ -27,16 +28,18 @@ class Palette(NamedTuple):
 
 
 def palette_of(root: Place, record: Record) -> Palette:
-    """The palette of an image, its own or one that it shares; an empty one if that is gone.
+    """The palette of an image, its own or one that it shares, or a raster's clusters; an empty one if gone.
 
     A file that cannot be read, or is no palette, is told as an empty one too, but not as read: it may be
     there the next time.
     """
-    file = record.outputs.get("palette") or record.outputs.get("shared")
+    kinds = ("centers", "palette", "shared")
+    file = next((record.outputs[kind] for kind in kinds if kind in record.outputs), None)
     if file is None:
         return Palette()
     try:
-        return reduced(json.loads((root / file.path).read_bytes())["colors"])
+        told = json.loads((root / file.path).read_bytes())
+        return reduced(clusters_in(told) if of_raster(record) else told["colors"])
     except FileNotFoundError:
         return Palette()
     except (OSError, ValueError, LookupError, TypeError, AttributeError):
@@ -60,4 +63,5 @@ def _digits(share: float) -> int:
 
 def _row(color: dict[str, Any]) -> list[Any]:
     swatches = ["#{:02x}{:02x}{:02x}".format(*swatch["rgb"]) for swatch in color.get("swatches", [])]
-    return [color["hex"], int(color["count"]), float(color["share"]), swatches, color.get("name", "")]
+    row = [color["hex"], int(color["count"]), float(color["share"]), swatches, color.get("name", "")]
+    return [*row, color["center"]] if "center" in color else row

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 
 from pipeline.errors import ImageError
 from pipeline.jobs.records import Record, to_line
+from pipeline.views.reportclusters import of_raster
 from pipeline.views.reportpalettes import Palette
 
 ROWS = 50
 """Images in a page: few enough that one is loaded in no time, with 256 colours too."""
 
-_FORM = 2  # of the pages; another form makes all of them anew
+_FORM = 3  # of the pages; another form makes all of them anew
 
 
 class Made(NamedTuple):
@@ -72,6 +73,7 @@ def columns(records: Sequence[Record], bars: Sequence[str], changed: set[str]) -
         "width": [facts.width if facts else None for facts in inputs],
         "height": [facts.height if facts else None for facts in inputs],
         "thumb": [int("thumbnail" in record.outputs) for record in records],
+        "clusters": [int(of_raster(record)) for record in records],
         "changed": [int(record.image in changed) for record in records],
         "noted": [int(bool(warnings_of(record))) for record in records],
         "bar": list(bars),
@@ -89,9 +91,11 @@ def warnings_of(record: Record) -> list[str]:
     warnings = list(record.notes)
     asked = _asked(record)
     if record.colors and asked and record.colors.found < asked:
-        warnings.append(f"has {record.colors.found} distinct colours, fewer than the {asked} asked for")
+        kind = "pixels" if of_raster(record) else "colours"
+        warnings.append(f"has {record.colors.found} distinct {kind}, fewer than the {asked} asked for")
     if record.converged is False:
-        warnings.append("the fit was ended by quantize.max_iter before it had converged")
+        end = "its last step" if of_raster(record) else "quantize.max_iter"
+        warnings.append(f"the fit was ended by {end} before it had converged")
     if record.frozen:
         warnings.append("painted in a palette that was found before this image was there")
     return warnings
@@ -152,7 +156,7 @@ def _facts(record: Record) -> list[list[str]]:
         facts.append(["input", f"{size}{form}{record.input.bytes:,} bytes"])
     if record.colors:
         asked = "" if record.colors.asked is None else f" of {record.colors.asked} asked for"
-        facts.append(["colours", f"{record.colors.found}{asked}"])
+        facts.append(["clusters" if of_raster(record) else "colours", f"{record.colors.found}{asked}"])
     if record.metrics:
         found = record.metrics
         psnr = "none: the image is reproduced exactly" if found.psnr is None else f"{found.psnr:.2f} dB"

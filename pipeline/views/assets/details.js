@@ -9,36 +9,51 @@ const details = (() => {
     if (event.target === dialog) dialog.close();
   });
 
-  const NUMBERS = new Set(["entry", "share", "pixels"]);
+  const NUMBERS = new Set(["entry", "cluster", "share", "pixels"]);
 
+  const PALETTE = ["entry", "colour", "share", "pixels", "its most frequent colours"];
+  const CLUSTERS = ["cluster", "shown as", "share", "pixels", "centre, band by band"];
   const SHOWN = 256; // rows of a palette at once: a table of thousands takes seconds
   const BAR = 64; // colours of a bar
 
-  function rowOf([hex, count, share, swatches, name], label) {
-    return make(
-      "tr",
-      {},
-      make("td", { class: "number" }, String(label)),
-      make("td", {}, make("span", { class: "swatch", style: { "--color": hex } }), " ",
-        make("button", { type: "button", "aria-label": `Copy ${hex}`, onclick: () => copy(hex) }, hex), name ? ` ${name}` : ""),
-      make("td", { class: "number" }, percent(share)),
-      make("td", { class: "number" }, count.toLocaleString("en")),
-      make("td", { class: "swatches" }, ...swatches.map((color) => make("span", { class: "swatch", title: color, style: { "--color": color } }))),
-    );
+  function swatch(color, title = null) {
+    return make("span", { class: "swatch", title, style: { "--color": color } });
   }
 
-  // The palette's first rows, and a button for more.
-  function table(entries) {
-    const head = ["entry", "colour", "share", "pixels", "its most frequent colours"];
+  // What an entry is called, and what lies in it: of a raster's clusters the colour is no name.
+  function cellsOf([hex, , , swatches, name, center], clusters) {
+    if (clusters) return [make("td", {}, swatch(hex)), make("td", { class: "center" }, center)];
+    const code = make("button", { type: "button", "aria-label": `Copy ${hex}`, onclick: () => copy(hex) }, hex);
+    return [
+      make("td", {}, swatch(hex), " ", code, name ? ` ${name}` : ""),
+      make("td", { class: "swatches" }, ...swatches.map((color) => swatch(color, color))),
+    ];
+  }
+
+  function rowOf(entry, label, clusters) {
+    const [, count, share] = entry;
+    const [named, last] = cellsOf(entry, clusters);
+    const told = (text) => make("td", { class: "number" }, text);
+    return make("tr", {}, told(String(label)), named, told(percent(share)), told(count.toLocaleString("en")), last);
+  }
+
+  // The first rows, and a button for more.
+  function table(entries, clusters) {
+    const head = clusters ? CLUSTERS : PALETTE;
     const body = make("tbody");
-    const more = make("button", { type: "button", class: "more", onclick: () => grow().querySelector("button").focus() });
+    const more = make("button", { type: "button", class: "more", onclick: () => show(grow()) });
     // Adds rows; gives the first of them.
     function grow() {
       const first = body.rows.length;
-      body.append(...entries.slice(first, first + SHOWN).map((entry, place) => rowOf(entry, first + place)));
+      body.append(...entries.slice(first, first + SHOWN).map((entry, place) => rowOf(entry, first + place, clusters)));
       more.hidden = body.rows.length === entries.length;
       more.textContent = `Show more (${number(body.rows.length)} of ${number(entries.length)} are shown)`;
       return body.rows[first];
+    }
+    function show(row) {
+      const target = row.querySelector("button") ?? row;
+      if (target === row) row.tabIndex = -1; // a cluster's row has nothing to press
+      target.focus();
     }
     grow();
     return make(
@@ -46,7 +61,7 @@ const details = (() => {
       {},
       make(
         "div",
-        { class: "scroll", tabindex: 0, role: "region", "aria-label": "Palette" },
+        { class: "scroll", tabindex: 0, role: "region", "aria-label": clusters ? "Clusters" : "Palette" },
         make(
           "table",
           { class: "palette" },
@@ -64,7 +79,7 @@ const details = (() => {
 
   function fill(image, told) {
     const body = [];
-    if (image.thumb) body.push(compare(image.name, [image.width, image.height], "beside"));
+    if (image.thumb) body.push(compare(image, "beside"));
     if (told.error) {
       const [type, message, way] = told.error;
       body.push(make("h3", {}, type), make("p", { class: "why" }, message), make("p", {}, way));
@@ -72,7 +87,11 @@ const details = (() => {
     if (told.facts.length) body.push(make("h3", {}, "Facts"), make("div", { class: "told" }, facts(told.facts)));
     if (told.notes.length) body.push(make("h3", {}, "Warnings and policies"), make("ul", { class: "notes" }, ...told.notes.map((note) => make("li", {}, note))));
     if (told.palette.length) {
-      body.push(make("h3", {}, "Palette"), bar(told.palette.slice(0, BAR).map(([hex, , share]) => [hex, share])), table(told.palette));
+      body.push(
+        make("h3", {}, image.clusters ? "Clusters" : "Palette"),
+        bar(told.palette.slice(0, BAR).map(([hex, , share]) => [hex, share]), image.clusters),
+        table(told.palette, image.clusters),
+      );
     }
     if (told.files.length) {
       const links = told.files.map(([kind, path, bytes]) => make("li", {}, make("a", { href: `../${address(path)}` }, kind), ` ${number(bytes / 1000)} kB`));

@@ -42,6 +42,7 @@
       width: columns.width[row],
       height: columns.height[row],
       thumb: columns.thumb[row] === 1,
+      clusters: columns.clusters[row] === 1,
       changed: columns.changed[row] === 1,
       noted: columns.noted[row] === 1,
       bar: columns.bar[row],
@@ -96,7 +97,8 @@
   function factsOf(image) {
     const words = [];
     if (image.width) words.push(`${image.width} × ${image.height}`);
-    if (image.found != null) words.push(image.asked > image.found ? `${image.found} of ${image.asked} colours` : `${image.found} colours`);
+    const kind = image.clusters ? "clusters" : "colours";
+    if (image.found != null) words.push(image.asked > image.found ? `${image.found} of ${image.asked} ${kind}` : `${image.found} ${kind}`);
     if (image.mse != null) words.push(`MSE ${number(image.mse)}`);
     if (image.delta != null) words.push(`ΔE ${number(image.delta)}`);
     // A number stays with what it is of where the line is broken.
@@ -110,8 +112,8 @@
       "article",
       { class: `card ${STATES[image.state]}` },
       make("h2", {}, make("button", { type: "button", "aria-haspopup": "dialog", onclick: open }, image.name)),
-      image.thumb ? compare(image.name, [image.width, image.height], view) : null,
-      image.bar ? bar(colorsOf(image.bar)) : null,
+      image.thumb ? compare(image, view) : null,
+      image.bar ? bar(colorsOf(image.bar), image.clusters) : null,
       make("p", { class: "facts" }, factsOf(image)),
       image.why ? make("p", { class: image.state === 1 ? "why" : "facts" }, image.why) : null,
     );

@@ -56,56 +56,66 @@ const parts = (() => {
   }
 
   // The palette as a bar; colours: [hex, share] each, of which those left out are shown as a rest.
-  function bar(colors) {
+  // Of clusters the colours are only those of the picture: none is to be copied.
+  function bar(colors, clusters = false) {
     const rest = 1 - colors.reduce((sum, [, share]) => sum + share, 0);
     return make(
       "div",
-      { class: "bar", role: "group", "aria-label": "Palette; each colour can be copied" },
-      ...colors.map(([hex, share]) =>
-        make("button", {
+      { class: "bar", role: "group", "aria-label": clusters ? "Shares of the clusters" : "Palette; each colour can be copied" },
+      ...colors.map(([hex, share]) => {
+        const style = { "--color": hex, "--share": share };
+        if (clusters) return make("span", { class: "cluster", title: percent(share), style });
+        return make("button", {
           type: "button",
           title: `${hex}, ${percent(share)}: click to copy`,
           "aria-label": `Copy ${hex}, ${percent(share)}`,
-          style: { "--color": hex, "--share": share },
+          style,
           onclick: () => copy(hex),
-        }),
-      ),
-      rest > 0.002 ? make("span", { class: "rest", title: `more colours, ${percent(rest)}`, style: { "--share": rest } }) : null,
+        });
+      }),
+      rest > 0.002 ? make("span", { class: "rest", title: `more ${clusters ? "clusters" : "colours"}, ${percent(rest)}`, style: { "--share": rest } }) : null,
     );
   }
 
   const VIEWS = ["original", "quantized", "segments"];
+  const VIEWS_OF_CLUSTERS = ["original", "segments"];
 
-  function pane(source, name, third) {
-    const image = make("img", { src: source, alt: `${third === 0 ? "Original" : third === 1 ? "Quantized" : "Segments"} of ${name}`, loading: "lazy", decoding: "async" });
-    image.style.setProperty("--third", third);
-    return make("figure", { class: "pane" }, image, make("figcaption", {}, VIEWS[third]));
+  function pane(source, name, views, place) {
+    const view = views[place];
+    const image = make("img", { src: source, alt: `${view[0].toUpperCase()}${view.slice(1)} of ${name}`, loading: "lazy", decoding: "async" });
+    image.style.setProperty("--place", place);
+    return make("figure", { class: "pane" }, image, make("figcaption", {}, view));
   }
 
-  // The thirds of a strip: under a slider, or beside each other. size: [width, height] of the image.
-  function compare(name, size, view) {
+  // What the pane to the right shows; nothing if there is no choice.
+  function choiceOf(name, views, show) {
+    if (views.length === 2) return null;
+    return make(
+      "div",
+      { class: "against", role: "radiogroup", "aria-label": `Compare the original of ${name} with` },
+      ...views.slice(1).map((view, before) =>
+        make("label", {}, make("input", {
+          type: "radio", name: `against ${name}`, checked: before === 0, onchange: () => show(before + 1),
+        }), view),
+      ),
+    );
+  }
+
+  // The pictures of an image's strip: under a slider, or beside each other. image: its row of the index.
+  function compare({ name, width, height, clusters }, view) {
     const source = `thumbs/${address(name)}.webp`;
-    const style = { "--image": size[0] / size[1] };
+    const views = clusters ? VIEWS_OF_CLUSTERS : VIEWS;
+    const style = { "--image": width / height, "--pictures": views.length };
     if (view === "beside") {
-      return make("div", { class: "compare beside", style }, make("div", { class: "panes" }, ...[0, 1, 2].map((third) => pane(source, name, third))));
+      return make("div", { class: "compare beside", style }, make("div", { class: "panes" }, ...views.map((_, place) => pane(source, name, views, place))));
     }
-    const right = pane(source, name, 1);
+    const right = pane(source, name, views, 1);
     const slider = make("input", {
       type: "range", min: 0, max: 100, value: 50, "aria-label": `How much of the original of ${name} is shown, in percent`,
       oninput: (event) => whole.style.setProperty("--at", `${event.target.value}%`),
     });
-    const whole = make("div", { class: "compare slider", style }, make("div", { class: "panes" }, pane(source, name, 0), right), slider);
-    const choice = make(
-      "div",
-      { class: "against", role: "radiogroup", "aria-label": `Compare the original of ${name} with` },
-      ...[1, 2].map((third) =>
-        make("label", {}, make("input", {
-          type: "radio", name: `against ${name}`, checked: third === 1,
-          onchange: () => right.replaceChildren(...pane(source, name, third).children),
-        }), VIEWS[third]),
-      ),
-    );
-    return make("div", {}, whole, choice);
+    const whole = make("div", { class: "compare slider", style }, make("div", { class: "panes" }, pane(source, name, views, 0), right), slider);
+    return make("div", {}, whole, choiceOf(name, views, (place) => right.replaceChildren(...pane(source, name, views, place).children)));
   }
 
   return { make, address, number, percent, bar, compare, copy };

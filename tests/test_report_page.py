@@ -324,19 +324,22 @@ def test_bars_of_many_colours_have_room_and_true_shares(page, width, count):
 
 
 @pytest.mark.parametrize("size", [(1, 3000), (3000, 3), (12, 1), (300, 200)])
-def test_pictures_of_any_form_are_seen(page, size):
+@pytest.mark.parametrize("clusters", [False, True])
+def test_pictures_of_any_form_are_seen(page, size, clusters):
     found = page.execute_script(
-        "const [width, height] = arguments;"
-        "const whole = parts.compare('a.png', [width, height], 'beside');"
+        "const [width, height, clusters] = arguments;"
+        "const whole = parts.compare({name: 'a.png', width, height, clusters}, 'beside');"
         "document.getElementById('gallery').replaceChildren(whole);"
         "return [...whole.querySelectorAll('.pane')].map((pane) => {"
         "  const [a, b] = [pane, pane.firstChild].map((one) => one.getBoundingClientRect());"
-        "  const third = Number(pane.firstChild.style.getPropertyValue('--third'));"
-        "  const left = b.left + b.width * third / 3 - a.left;"
-        "  return [a.width, a.height, b.width / 3, b.height, left, b.top - a.top];"
+        "  const place = Number(pane.firstChild.style.getPropertyValue('--place'));"
+        "  const one = b.width / (clusters ? 2 : 3);"
+        "  return [a.width, a.height, one, b.height, b.left + one * place - a.left, b.top - a.top];"
         "});",
         *size,
+        clusters,
     )
+    assert len(found) == (2 if clusters else 3)
     for width, height, seen, tall, left, top in found:
         assert min(seen, tall) >= 6
         assert left == pytest.approx((width - seen) / 2, abs=0.1)

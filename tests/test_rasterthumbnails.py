@@ -53,7 +53,8 @@ def told(root: Path) -> dict[str, bytes]:
 def rows_of(site: Site):
     """The page of details."""
     text = (site.outputs / "report/data/00000.js").read_text().splitlines()[1]
-    return json.loads(text.removeprefix("segpipe.page(0,").removesuffix(");"))
+    rows, _ = json.JSONDecoder().raw_decode(text.removeprefix("segpipe.page(0, "))
+    return rows
 
 
 def shrunk(picture):

@@ -23,7 +23,7 @@ def test_the_head_tells_of_the_last_run(tmp_path, started, told):
     assert told_of_run["last run"] == f"began {told}, took 2.5 s, ended with exit code 1"
     assert told_of_run["images in it"] == "3 done, 1 failed, 2 skipped, 4 left as they were"
     assert told_of_run["because"] == "new: 6"
-    assert told_of_run["orphans"] == "7 images have outputs but no input; segpipe prune removes them"
+    assert told_of_run["orphans"] == "7 recorded without input; segpipe prune removes them"
     totals = {name: value for name, value, _ in head["totals"]}
     assert totals["skipped: no supported images"] == "1"
     assert totals["Mpx/s in the last run"] == "2.0"

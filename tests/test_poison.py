@@ -19,7 +19,7 @@ import pytest
 from test_workers import REPO, free_port, one_image_a_bundle, program, scheduler
 from trees import Site, contents, debris, plant, snapshot
 
-from pipeline.files import sources
+from pipeline.files import openfiles
 from pipeline.jobs import workers
 from pipeline.jobs.keeping import Keeper
 
@@ -391,7 +391,7 @@ def test_an_input_share_that_vanishes_for_a_while(site, calm, monkeypatch, code)
                 raise OSError(code, os.strerror(code))
         return opener(path, *arguments, **options)
 
-    monkeypatch.setattr(sources, "FileIO", Share)
+    monkeypatch.setattr(openfiles, "FileIO", Share)
     monkeypatch.setattr(os, "open", opened)
     result = site.run(code=1)
     monkeypatch.undo()

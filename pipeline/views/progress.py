@@ -203,8 +203,14 @@ class Bar(Messages):
 
 
 def _bar(**given: Any) -> Any:
-    """A bar that goes when it is closed: the last words of the run say what it did."""
-    return tqdm(file=sys.stderr, dynamic_ncols=True, leave=False, **given)
+    """A bar that goes when it is closed: the last words of the run say what it did.
+
+    It is drawn when it is whole: words of a signal that come while it is made would stand behind it.
+    """
+    bar = tqdm(file=sys.stderr, dynamic_ncols=True, leave=False, delay=1e-9, **given)
+    bar.delay = 0  # else it takes itself for one that was never drawn
+    bar.refresh()
+    return bar
 
 
 def _duration(seconds: float) -> str:

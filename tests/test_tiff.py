@@ -108,8 +108,10 @@ def test_any_size_of_any_kind_is_found(kind, height, width, seed):
     check_by_tifffile(data, picture, image)
     check_by_pillow(data, picture, image)
     with tifffile.TiffFile(io.BytesIO(data)) as opened:
-        found = [level.asarray() for level in opened.series[0].levels]
-        assert [page.subfiletype for page in opened.pages.first.pages or ()] == [1] * (len(found) - 1)
+        # As pages: tifffile takes none for a level that is just as high, as those of one line are.
+        reduced_pages = opened.pages.first.pages or ()
+        found = [page.asarray() for page in (opened.pages.first, *reduced_pages)]
+        assert [page.subfiletype for page in reduced_pages] == [1] * (len(found) - 1)
     assert len(found) == 1 + len(picture.layout.levels)
     for level, reduced in enumerate(found):
         expected = image[:: 1 << level, :: 1 << level]

@@ -364,6 +364,9 @@ class Deadly:
             self.bundles.append(item.keys)
             yield item, WorkerDied("by design") if self._key in item.keys else function(item)
 
+    def whole(self) -> bool:
+        return True
+
 
 @pytest.fixture
 def deadly(monkeypatch: pytest.MonkeyPatch) -> Deadly:
